@@ -1,0 +1,1 @@
+"""Photographs for training: folders, held-out splits, random crops."""

@@ -1,0 +1,40 @@
+"""Random crops from a photo set, with flips and quarter turns."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ensharpen_edge.data.photos import PhotoSet
+from ensharpen_edge.errors import BadInputError
+
+
+class CropSampler:
+    """Draws batches of square crops; large photographs are drawn more often, so every pixel is as likely.
+
+    Raises:
+        BadInputError: A photograph is smaller than the crop.
+    """
+
+    def __init__(self, photos: PhotoSet, size: int) -> None:
+        small = [n for n, i in zip(photos.names, photos.images, strict=True) if min(i.shape[:2]) < size]
+        if small:
+            raise BadInputError(f"{small[0]}: smaller than the {size}-pixel crop (degradation margin included)")
+        self._photos = photos
+        self._size = size
+        self._areas = torch.tensor([float(i.shape[0] * i.shape[1]) for i in photos.images])
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """float32 (count, 3, size, size) in [0, 1]; all randomness comes from `generator` (CPU)."""
+        index = torch.multinomial(self._areas, count, replacement=True, generator=generator).tolist()
+        place = torch.rand(count, 2, generator=generator).tolist()
+        turn = torch.randint(0, 8, (count,), generator=generator).tolist()
+        batch = np.empty((count, self._size, self._size, 3), dtype=np.uint8)
+        for row, (photo, (y, x), orientation) in enumerate(zip(index, place, turn, strict=True)):
+            image = self._photos.images[photo]
+            top = int(y * (image.shape[0] - self._size + 1))
+            left = int(x * (image.shape[1] - self._size + 1))
+            crop = np.rot90(image[top : top + self._size, left : left + self._size], orientation % 4)
+            batch[row] = crop[:, ::-1] if orientation >= 4 else crop
+        return torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().float().div_(255.0)

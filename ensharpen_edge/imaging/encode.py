@@ -1,0 +1,68 @@
+"""`Photo` to files, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ensharpen_edge.errors import BadInputError, UsageError
+from ensharpen_edge.imaging.photo import Photo
+
+_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".png": ("PNG", {"compress_level": 4}),
+    ".webp": ("WEBP", {"quality": 95, "method": 4}),
+    ".tif": ("TIFF", {"compression": "tiff_lzw"}),
+    ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
+}
+
+
+def write_photo(photo: Photo, path: Path) -> None:
+    """Encode by the file name's ending: JPEG (quality 95, 4:4:4), PNG, WebP (quality 95), TIFF (LZW).
+
+    JPEG has no alpha: transparent pixels are laid over white.
+
+    Raises:
+        UsageError: An ending that is not written.
+        BadInputError: The folder cannot be written to, or the disk is full.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise UsageError(f"{path.name}: cannot write this format", hint=f"use one of {', '.join(_FORMATS)}")
+    name, options = _FORMATS[path.suffix.lower()]
+    image = _to_image(photo, allow_alpha=name != "JPEG")
+    if photo.icc:
+        options = {**options, "icc_profile": photo.icc}
+    if photo.exif:
+        options = {**options, "exif": photo.exif}
+    temporary = None
+    try:
+        handle, temporary_name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        temporary = Path(temporary_name)
+        with os.fdopen(handle, "wb") as stream:
+            image.save(stream, format=name, **options)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise BadInputError(f"{path}: cannot write the picture ({error})") from error
+
+
+def _to_image(photo: Photo, *, allow_alpha: bool) -> Image.Image:
+    image = Image.fromarray(photo.rgb)
+    if photo.grey:
+        # The network may leave the three channels a code value apart: their mean, not one of them, is the grey.
+        image = Image.fromarray(np.rint(photo.rgb.mean(axis=2, dtype=np.float32)).astype(np.uint8))
+    if photo.alpha is None:
+        return image
+    alpha = Image.fromarray(photo.alpha)
+    if allow_alpha:
+        image.putalpha(alpha)
+        return image
+    return Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)

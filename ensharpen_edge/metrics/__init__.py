@@ -1,0 +1,1 @@
+"""Image quality: PSNR, SSIM and the retained sharpening gain. Ranges are always explicit, never guessed."""

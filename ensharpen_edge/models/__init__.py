@@ -1,0 +1,1 @@
+"""Networks: blocks, encoder, EnSharpen decoder, the student family, and their exact folding."""

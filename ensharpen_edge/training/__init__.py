@@ -1,0 +1,1 @@
+"""Training: losses, averaged weights, the trainer and its command."""
