@@ -1,0 +1,1 @@
+"""Benchmarks: quality and latency of artifacts, against each other and against classical sharpening."""

@@ -1,0 +1,1 @@
+"""Calibration: choosing photographs, collecting ranges, quantization tables and plans."""

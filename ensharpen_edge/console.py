@@ -1,0 +1,77 @@
+"""What all commands share: how errors end them and how progress is shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ensharpen_edge.errors import EnsharpenError, ExitCode
+
+
+def stdout() -> Console:
+    """Console for results. Plain text when not on a terminal, without wrapping lines there."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def stderr() -> Console:
+    """Console for progress, warnings and errors; standard output stays clean for `--json`."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_error(error: EnsharpenError) -> None:
+    """One line that says what is wrong, one that says what to do."""
+    console = stderr()
+    console.print(f"[bold red]error:[/] {_escape(str(error))}")
+    if error.hint:
+        console.print(f"[bold]hint:[/] {_escape(error.hint)}")
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def print_json(data: Any) -> None:  # noqa: ANN401 (any JSON value)
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def run_command(app: typer.Typer) -> NoReturn:
+    """Run a command line and end the process with the documented exit code."""
+    try:
+        result = app(standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else int(ExitCode.OK))
+    except EnsharpenError as error:
+        print_error(error)
+        sys.exit(int(error.exit_code))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(int(ExitCode.USAGE))
+    except (click.Abort, KeyboardInterrupt):
+        stderr().print("interrupted")
+        sys.exit(130)
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """A progress bar on standard error; shows nothing when that is no terminal, or when quiet."""
+    console = stderr()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+    with bar:
+        yield bar

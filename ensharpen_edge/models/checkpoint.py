@@ -1,0 +1,106 @@
+"""Checkpoints: `NAME.safetensors` with the weights and `NAME.json`, the card. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ensharpen_edge.artifact import sha256_of
+from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require, unknown_name
+from ensharpen_edge.models.config import StudentConfig
+from ensharpen_edge.models.student import Student
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A student with trained weights and its card.
+
+    Attributes:
+        student: In evaluation mode.
+        card: What the weights are: configuration, training data and licences, degradations, metrics, sha256.
+        path: The safetensors file.
+    """
+
+    student: Student
+    card: dict[str, Any]
+    path: Path
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights file, as verified on load."""
+        return str(self.card["sha256"])
+
+
+def save_checkpoint(student: Student, path: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """Write weights and card; returns the card with configuration and hash filled in.
+
+    Args:
+        student: Training form or folded form.
+        path: Ends in `.safetensors`; the card goes beside it.
+        card: Everything the configuration does not say.
+    """
+    safetensors = require("safetensors.torch", "train")
+    temporary = path.with_suffix(".partial")
+    state = {key: value.detach().cpu().contiguous().clone() for key, value in student.state_dict().items()}
+    safetensors.save_file(state, temporary, metadata={"format": "pt"})
+    full = {**card, "config": student.config.to_dict(), "sha256": sha256_of(temporary)}
+    card_text = json.dumps(full, indent=2) + "\n"
+    partial_card = path.with_suffix(".json.partial")
+    partial_card.write_text(card_text, encoding="utf-8")
+    temporary.replace(path)
+    partial_card.replace(path.with_suffix(".json"))
+    return full
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read weights and card, check the hash and every tensor.
+
+    Raises:
+        IntegrityError: Card or weights missing, altered, or not of the card's configuration.
+        BadInputError: A weight is NaN or infinite.
+    """
+    safetensors = require("safetensors.torch", "train")
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+        stated, config = card["sha256"], StudentConfig.from_dict(card["config"])
+    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+        raise IntegrityError(f"{card_path}: no readable card for {path.name} ({error})") from error
+    if not path.is_file():
+        raise IntegrityError(f"{path}: no such checkpoint")
+    if sha256_of(path) != stated:
+        raise IntegrityError(f"{path}: differs from the sha256 on its card", hint="fetch or train it again")
+    student = Student(config)
+    try:
+        student.load_state_dict(safetensors.load_file(path))
+    except Exception as error:  # safetensors and torch each raise several classes here
+        raise IntegrityError(f"{path}: does not hold a {config.name} ({error})") from error
+    broken = [name for name, value in student.state_dict().items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise BadInputError(f"{path}: {broken[0]} holds NaN or Inf ({len(broken)} tensors do)")
+    return Checkpoint(student.eval(), card, path)
+
+
+def shipped_models() -> dict[str, Path]:
+    """Names and files of the checkpoints that come with the package."""
+    folder = Path(str(resources.files("ensharpen_edge.weights")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def find_checkpoint(model: str) -> Checkpoint:
+    """Load a shipped model by name, or any checkpoint by path.
+
+    Raises:
+        UsageError: Neither; names the nearest shipped model.
+    """
+    shipped = shipped_models()
+    if model in shipped:
+        return load_checkpoint(shipped[model])
+    if model.endswith(".safetensors"):
+        return load_checkpoint(Path(model))
+    raise unknown_name("model", model, shipped)

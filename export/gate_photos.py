@@ -1,0 +1,55 @@
+"""Photographs for the quality gate: sharp crops and their fixed, seeded degradations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ensharpen_edge.data.photos import load_photos
+from ensharpen_edge.degrade.convolve import convolve
+from ensharpen_edge.degrade.gaussian_blur import gaussian_kernels
+from ensharpen_edge.degrade.noise import add_noise
+from ensharpen_edge.export.gate import GatePair
+from ensharpen_edge.export.probes import probe_photos, to_batch
+from ensharpen_edge.imaging.photo import U8
+
+CASES = ((1.0, 0.0), (1.6, 2.55), (2.4, 2.55))
+"""(blur sigma in pixels, noise sigma in code values), all in the students' training range."""
+
+CROP = 256
+MOST = 32
+
+
+def gate_pairs(folder: Path | None = None) -> list[GatePair]:
+    """Pairs from a folder of sharp photographs (centre crops of 256, at most 32), or from the package's own.
+
+    Raises:
+        BadInputError: No folder, or no photograph of at least 256 pixels in it.
+    """
+    photos = probe_photos() if folder is None else _from_folder(folder)
+    pairs = []
+    for name, rgb in photos:
+        for sigma, noise in CASES:
+            label = f"{name}, blur {sigma}, noise {noise}"
+            pairs.append(_degrade(label, rgb, sigma, noise / 255.0))
+    return pairs
+
+
+def _from_folder(folder: Path) -> list[tuple[str, U8]]:
+    photos = load_photos(folder, minimum_side=CROP)
+    chosen = []
+    step = max(1, len(photos) // MOST)
+    for name, image in list(zip(photos.names, photos.images, strict=True))[::step][:MOST]:
+        top, left = (image.shape[0] - CROP) // 2, (image.shape[1] - CROP) // 2
+        chosen.append((name, image[top : top + CROP, left : left + CROP]))
+    return chosen
+
+
+def _degrade(name: str, rgb: U8, sigma: float, noise: float) -> GatePair:
+    sharp = to_batch(rgb)
+    width = torch.tensor([sigma])
+    blurred = convolve(torch.from_numpy(sharp), gaussian_kernels(width, width, torch.zeros(1), 25))
+    noisy = add_noise(blurred, torch.tensor([noise]), torch.Generator().manual_seed(0))
+    eight_bit = (noisy.clamp(0.0, 1.0) * 255.0).round() / 255.0
+    return GatePair(name, eight_bit.numpy(), sharp)

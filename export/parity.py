@@ -1,0 +1,162 @@
+"""The parity ladder: every stage of an export computes what the stage before computed, or the report says who lost it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ensharpen_edge.errors import ParityError
+from ensharpen_edge.export.probes import Probe
+from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
+from ensharpen_edge.runtime.engine import F32
+
+Run = Callable[[F32], F32]
+"""float32 (1, 3, H, W) -> the same shape."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One form of the network, able to run."""
+
+    name: str
+    run: Run
+
+
+@dataclass(frozen=True)
+class RungReport:
+    """How a rung differs; worst values over all probes and shapes.
+
+    Attributes:
+        name: Of the rung.
+        max_abs_previous, psnr_previous: Against the rung below it.
+        max_abs_torch, psnr_torch: Against the trained network in torch.
+        worst_probe: Where `psnr_torch` was measured.
+        finite: No NaN or Inf anywhere.
+    """
+
+    name: str
+    max_abs_previous: float
+    psnr_previous: float
+    max_abs_torch: float
+    psnr_torch: float
+    worst_probe: str
+    finite: bool
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """The whole ladder."""
+
+    rungs: tuple[RungReport, ...]
+    probes: int
+
+    @property
+    def worst_rung(self) -> RungReport | None:
+        """The rung that lost most against the one below, or None for an exact ladder."""
+        lossy = [rung for rung in self.rungs if rung.max_abs_previous > 0.0 or not rung.finite]
+        return min(lossy, key=lambda rung: (rung.finite, rung.psnr_previous), default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; infinite PSNR becomes None."""
+        rungs = [{k: _json_number(v) for k, v in asdict(rung).items()} for rung in self.rungs]
+        worst = self.worst_rung
+        return {"probes": self.probes, "rungs": rungs, "worst_rung": worst.name if worst else None}
+
+
+@dataclass(frozen=True)
+class ParityLimits:
+    """What every rung must keep against torch, besides being finite.
+
+    Attributes:
+        max_abs: Largest difference of any pixel, None for no limit.
+        psnr: Smallest PSNR on any probe in dB, None for no limit.
+    """
+
+    max_abs: float | None = None
+    psnr: float | None = None
+
+
+LIMITS = {
+    "fp32": ParityLimits(max_abs=1e-4),
+    "fp16": ParityLimits(psnr=60.0),
+    "int8": ParityLimits(psnr=48.0),
+}
+"""Limits of the release gate by precision."""
+
+
+def climb(rungs: Iterable[Rung], probes: Iterable[Probe]) -> ParityReport:
+    """Run every probe through every rung. The first rung is the reference."""
+    ladder = list(rungs)
+    worst: list[RungReport | None] = [None] * (len(ladder) - 1)
+    count = 0
+    for probe in probes:
+        count += 1
+        reference = previous = ladder[0].run(probe.image)
+        where = f"{probe.name} {probe.image.shape[2]}x{probe.image.shape[3]}"
+        for index, rung in enumerate(ladder[1:]):
+            output = rung.run(probe.image)
+            worst[index] = _worse(worst[index], _compare(rung.name, output, previous, reference, where))
+            previous = output
+    return ParityReport(tuple(report for report in worst if report is not None), count)
+
+
+def check_parity(report: ParityReport, limits: ParityLimits) -> None:
+    """Hold a ladder to its limits.
+
+    Raises:
+        ParityError: Names the measure, the worst probe and the rung that lost most.
+    """
+    blame = report.worst_rung
+    suspect = f"the rung that lost most is {blame.name!r} (on {blame.worst_probe})" if blame else None
+    for rung in report.rungs:
+        if not rung.finite:
+            raise ParityError(f"rung {rung.name!r} produced NaN or Inf on {rung.worst_probe}", hint=suspect)
+        if limits.max_abs is not None and not rung.max_abs_torch <= limits.max_abs:
+            raise ParityError(
+                f"rung {rung.name!r} differs from torch by {rung.max_abs_torch:.3g}, allowed {limits.max_abs:.3g}",
+                hint=suspect,
+            )
+        if limits.psnr is not None and not rung.psnr_torch >= limits.psnr:
+            raise ParityError(
+                f"rung {rung.name!r}: {rung.psnr_torch:.2f} dB against torch on {rung.worst_probe}, "
+                f"needs {limits.psnr:.0f} dB",
+                hint=suspect,
+            )
+
+
+def _compare(name: str, output: F32, previous: F32, reference: F32, where: str) -> RungReport:
+    if output.shape != reference.shape:
+        raise ParityError(f"rung {name!r} returned shape {output.shape} for {where}, expected {reference.shape}")
+    if not np.isfinite(output).all():
+        return RungReport(name, math.inf, -math.inf, math.inf, -math.inf, where, False)
+    return RungReport(
+        name,
+        float(np.abs(output - previous).max()),
+        psnr_from_mse(mse(output, previous), 1.0),
+        float(np.abs(output - reference).max()),
+        psnr_from_mse(mse(output, reference), 1.0),
+        where,
+        True,
+    )
+
+
+def _worse(a: RungReport | None, b: RungReport) -> RungReport:
+    if a is None:
+        return b
+    return RungReport(
+        a.name,
+        max(a.max_abs_previous, b.max_abs_previous),
+        min(a.psnr_previous, b.psnr_previous),
+        max(a.max_abs_torch, b.max_abs_torch),
+        min(a.psnr_torch, b.psnr_torch),
+        b.worst_probe if b.psnr_torch < a.psnr_torch else a.worst_probe,
+        a.finite and b.finite,
+    )
+
+
+def _json_number(value: Any) -> Any:  # noqa: ANN401
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,97 @@
+"""What an export is asked for, and what a target hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ensharpen_edge.artifact import IoContract
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.export.parity import Rung
+from ensharpen_edge.models.config import TOTAL_STRIDE
+from ensharpen_edge.models.student import Student
+
+FAULTS = ("folded", "artifact")
+"""Stages that a drill can damage on purpose, to see the gate refuse the result."""
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """One export.
+
+    Attributes:
+        model: Name of a shipped model, or path of a checkpoint.
+        target, precision: Registry name; one of the target's precisions.
+        out: Folder that the artifact's folder is created in.
+        size: (height, width) of a static graph, or None for a dynamic one.
+        data: Folder of sharp photographs for the quality gate, or None for those in the package.
+        fault: Stage to damage in a drill (`FAULTS`), or None.
+    """
+
+    model: str
+    target: str
+    precision: str
+    out: Path
+    size: tuple[int, int] | None = None
+    data: Path | None = None
+    fault: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.size and any(side < TOTAL_STRIDE or side % TOTAL_STRIDE for side in self.size):
+            raise UsageError(
+                f"--size {self.size[0]}x{self.size[1]}: both sides must be multiples of {TOTAL_STRIDE}"
+            )
+        if self.fault is not None and self.fault not in FAULTS:
+            raise UsageError(f"unknown stage {self.fault!r} for a drill", hint=f"known: {', '.join(FAULTS)}")
+
+
+@dataclass(frozen=True)
+class BuildJob:
+    """What a target is given.
+
+    Attributes:
+        student: Folded, in evaluation mode.
+        precision: One of the target's.
+        size: Static (height, width), or None.
+        folder: Where the model file goes.
+        title: Human-readable name, for the file's own metadata.
+    """
+
+    student: Student
+    precision: str
+    size: tuple[int, int] | None
+    folder: Path
+    title: str
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a target hands back.
+
+    Attributes:
+        model_file: Name of the written file in the job's folder.
+        io: How to feed it.
+        rungs: The intermediate forms, in order, able to run; the finished file is added by the pipeline.
+        tools: Versions of what made it.
+    """
+
+    model_file: str
+    io: IoContract
+    rungs: tuple[Rung, ...]
+    tools: dict[str, str]
+
+
+class Target(Protocol):
+    """One export target. Implementations live in `export/targets/`, one file each."""
+
+    name: str
+    precisions: tuple[str, ...]
+
+    def check_available(self) -> None:
+        """Raise `MissingToolError` when a package is missing."""
+        ...
+
+    def build(self, job: BuildJob) -> Build:
+        """Write the model file."""
+        ...

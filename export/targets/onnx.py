@@ -1,0 +1,185 @@
+"""ONNX: opset 17, single-operator shuffles, fp32 or fp16 weights."""
+
+from __future__ import annotations
+
+import io
+import platform
+import warnings
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from ensharpen_edge.artifact import IoContract
+from ensharpen_edge.errors import ParityError, require
+from ensharpen_edge.export.depth_order import to_depth_order
+from ensharpen_edge.export.parity import Run, Rung
+from ensharpen_edge.export.request import Build, BuildJob
+from ensharpen_edge.models.student import Student
+from ensharpen_edge.runtime.engine import F32
+
+OPSET = 17
+"""Newest opset that every TensorRT since 8.5 parses, INT8 included."""
+
+INPUT, OUTPUT = "image", "sharp"
+MODEL_FILE = "model.onnx"
+_FORBIDDEN = ("Reshape", "Transpose", "Gather", "Shape", "Resize", "Cast")
+_SIMPLIFIED_TOLERANCE = 1e-6
+
+
+class OnnxTarget:
+    """Exports for ONNX Runtime, and the graph that other targets start from."""
+
+    name = "onnx"
+    precisions: tuple[str, ...] = ("fp32", "fp16")
+
+    def check_available(self) -> None:
+        """See `Target.check_available`."""
+        for module in ("onnx", "onnxsim", "onnxconverter_common", "onnxruntime"):
+            require(module, "onnx")
+
+    def build(self, job: BuildJob) -> Build:
+        """See `Target.build`.
+
+        Raises:
+            ParityError: The graph has another opset or operators than it must, or simplification changed numbers.
+        """
+        import onnx
+        import onnxruntime
+        import onnxsim
+
+        raw = export_graph(job.student, job.size)
+        simplified = simplify(raw)
+        check_graph(simplified)
+        rungs = [Rung("onnx", session_run(raw)), Rung("onnxsim", session_run(simplified))]
+        final = simplified
+        if job.precision == "fp16":
+            final = to_half(simplified)
+            rungs.append(Rung("fp16 arithmetic", reference_run(final)))
+        onnx.helper.set_model_props(final, {"title": job.title, "precision": job.precision})
+        onnx.checker.check_model(final, full_check=True)
+        onnx.save_model(final, str(job.folder / MODEL_FILE))
+        tools = {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "onnx": onnx.__version__,
+            "onnxsim": onnxsim.__version__,
+            "onnxruntime": onnxruntime.__version__,
+            "opset": str(OPSET),
+        }
+        return Build(MODEL_FILE, IoContract(INPUT, OUTPUT), tuple(rungs), tools)
+
+
+def export_graph(student: Student, size: tuple[int, int] | None = None) -> Any:  # noqa: ANN401 (onnx.ModelProto)
+    """Trace a folded student into an ONNX graph.
+
+    torch's TorchScript-based exporter is used on purpose: it writes the opset it is asked for, where the newer one
+    raises 17 to 18 without failing, and it names nodes by their modules.
+
+    Args:
+        student: Folded.
+        size: Static (height, width), or None for free height and width.
+
+    Raises:
+        ParityError: The result is not of the wanted opset.
+    """
+    import onnx
+
+    height, width = size or (64, 64)
+    axes = None if size else {INPUT: {2: "height", 3: "width"}, OUTPUT: {2: "height", 3: "width"}}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        torch.onnx.export(
+            to_depth_order(student),
+            (torch.zeros(1, 3, height, width),),
+            buffer,  # type: ignore[arg-type]
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            dynamic_axes=axes,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    versions = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
+    if versions != {"ai.onnx": OPSET}:
+        raise ParityError(f"the exporter wrote opset {versions}, wanted {OPSET}")
+    return model
+
+
+def simplify(model: Any) -> Any:  # noqa: ANN401
+    """Simplify with onnxsim, and check on noise that no number changed.
+
+    Raises:
+        ParityError: onnxsim failed, or the simplified graph computes something else.
+    """
+    import onnxsim
+
+    simplified, valid = onnxsim.simplify(model)
+    if not valid:
+        raise ParityError("onnxsim could not confirm its own result")
+    shape = [d.dim_value or 64 for d in model.graph.input[0].type.tensor_type.shape.dim]
+    noise = np.random.default_rng(0).random(shape, dtype=np.float32)
+    difference = float(np.abs(session_run(model)(noise) - session_run(simplified)(noise)).max())
+    if not difference <= _SIMPLIFIED_TOLERANCE:
+        raise ParityError(f"onnxsim changed the output by {difference:.3g}")
+    return simplified
+
+
+def check_graph(model: Any) -> None:  # noqa: ANN401
+    """Every shuffle must be one operator, with no layout or shape arithmetic around it.
+
+    Raises:
+        ParityError: Names the operators that should not be there.
+    """
+    operators = Counter(node.op_type for node in model.graph.node)
+    stray = {name: operators[name] for name in _FORBIDDEN if operators[name]}
+    if stray:
+        raise ParityError(f"the graph holds operators that it should not need: {stray}")
+
+
+def to_half(model: Any) -> Any:  # noqa: ANN401
+    """fp16 weights and arithmetic, float32 input and output."""
+    import onnx
+    from onnxconverter_common import float16
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # one per weight below fp16's smallest normal number
+        half = float16.convert_float_to_float16(onnx.ModelProto.FromString(model.SerializeToString()), keep_io_types=True)
+    return half
+
+
+def reference_run(model: Any) -> Run:  # noqa: ANN401
+    """A function that runs a graph in numpy, every operator rounding to its declared type.
+
+    ONNX Runtime computes fp16 graphs in fp32 on CPUs, so it shows the rounding of the weights only; this shows what
+    half-precision arithmetic on a device does.
+    """
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(model)
+
+    def run(batch: F32) -> F32:
+        (output,) = evaluator.run(None, {INPUT: batch})
+        return np.asarray(output, dtype=np.float32)
+
+    return run
+
+
+def session_run(model: Any) -> Run:  # noqa: ANN401
+    """A function that runs an in-memory graph on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+    def run(batch: F32) -> F32:
+        (output,) = session.run([OUTPUT], {INPUT: batch})
+        return np.asarray(output, dtype=np.float32)
+
+    return run

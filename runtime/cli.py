@@ -1,0 +1,198 @@
+"""`ensharpen-run`: sharpen photographs with an artifact."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import TaskID
+
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.console import print_error, print_json, progress, run_command, stderr, stdout
+from ensharpen_edge.errors import BadInputError, EnsharpenError, ExitCode, UsageError
+from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
+from ensharpen_edge.imaging.encode import write_photo
+from ensharpen_edge.runtime.engine import Engine
+from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, sharpen_photo
+from ensharpen_edge.runtime.registry import open_engine
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@dataclass(frozen=True)
+class PhotoResult:
+    """What became of one photograph: either `output` and times, or `error`."""
+
+    source: Path
+    output: Path | None = None
+    error: EnsharpenError | None = None
+    width: int = 0
+    height: int = 0
+    decode: float = 0.0
+    encode: float = 0.0
+    timing: Timing | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`; times in milliseconds."""
+        if self.error is not None or self.timing is None:
+            return {"source": str(self.source), "error": str(self.error)}
+        return {
+            "source": str(self.source),
+            "output": str(self.output),
+            "width": self.width,
+            "height": self.height,
+            "tiles": self.timing.tiles,
+            "ms": {
+                "decode": round(self.decode * 1e3, 2),
+                "pre": round(self.timing.pre * 1e3, 2),
+                "engine": round(self.timing.engine * 1e3, 2),
+                "post": round(self.timing.post * 1e3, 2),
+                "encode": round(self.encode * 1e3, 2),
+            },
+            "notes": list(self.notes),
+        }
+
+
+def parse_tile(text: str) -> TileChoice:
+    """`auto`, `off`, or a side in pixels.
+
+    Raises:
+        UsageError: None of these.
+    """
+    if text == "auto":
+        return "auto"
+    if text == "off":
+        return "off"
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"--tile must be 'auto', 'off' or a number of pixels, got {text!r}")
+
+
+def output_paths(photos: list[Path], folder: Path, suffix: str | None) -> list[Path]:
+    """Where each photograph goes.
+
+    Raises:
+        UsageError: Two would get the same name, or one would overwrite its source, or an unknown format.
+    """
+    if suffix is not None and f".{suffix}" not in SUFFIXES:
+        raise UsageError(f"--format {suffix!r} is not written", hint=f"known: {', '.join(s[1:] for s in SUFFIXES)}")
+    targets: dict[Path, Path] = {}
+    for photo in photos:
+        target = folder / (photo.name if suffix is None else f"{photo.stem}.{suffix}")
+        if target in targets and targets[target] != photo:
+            raise UsageError(f"{photo} and {targets[target]} would both be written to {target}")
+        if target.exists() and photo.exists() and target.samefile(photo):
+            raise UsageError(f"{target}: would overwrite the photograph itself", hint="choose another folder with -o")
+        targets[target] = photo
+    return list(targets)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Create the output folder.
+
+    Raises:
+        BadInputError: It cannot be created or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"{folder}: cannot be created ({error})") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadInputError(f"{folder}: cannot be written to")
+
+
+def process(
+    artifact: Artifact, engine: Engine, source: Path, target: Path, tile: TileChoice, update: Progress
+) -> PhotoResult:
+    """Decode, sharpen, encode one photograph; a user error becomes part of the result."""
+    try:
+        start = time.perf_counter()
+        photo = read_photo(source)
+        decoded = time.perf_counter()
+        height, width, notes = photo.height, photo.width, photo.notes
+        sharp, timing = sharpen_photo(artifact, engine, photo, tile, update)
+        del photo  # a 48-megapixel source need not stay in memory while its result is encoded
+        before_encode = time.perf_counter()
+        write_photo(sharp, target)
+        encode = time.perf_counter() - before_encode
+    except EnsharpenError as error:
+        return PhotoResult(source, error=error)
+    except MemoryError:
+        return PhotoResult(source, error=BadInputError(f"{source}: not enough memory", hint="use --tile 512"))
+    return PhotoResult(
+        source, target, None, width, height, decoded - start, encode, timing, notes
+    )  # fmt: skip
+
+
+@app.command()
+def run(
+    artifact: Annotated[Path, typer.Argument(help="Artifact folder, as ensharpen-export writes it.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photographs: JPEG, PNG, WebP, TIFF.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("sharp"),
+    tile: Annotated[str, typer.Option(help="'auto', 'off', or tile side in pixels. Never changes the result.")] = "auto",
+    format: Annotated[str | None, typer.Option(help="Write jpg, png, webp or tif instead of the source's.")] = None,
+    device: Annotated[str, typer.Option(help="Where the backend runs: cpu, cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
+    json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
+) -> int:
+    """Sharpen photographs.
+
+    Several photographs are independent: a damaged one is named, the others are written, and the exit code is 9.
+
+    [bold]Examples[/]
+
+      ensharpen-run build/nano-onnx-fp32 holiday.jpg
+
+      ensharpen-run build/nano-onnx-fp32 *.jpg -o sharp --tile 512 --threads 2 --json
+    """
+    choice = parse_tile(tile)
+    targets = output_paths(photos, output, format)
+    opened = Artifact.open(artifact)
+    prepare_folder(output)
+    engine = open_engine(opened, device, threads)
+    results: list[PhotoResult] = []
+    with progress(quiet=json_output) as bar:
+        whole = bar.add_task("photographs", total=len(targets), visible=len(targets) > 1)
+        for source, target in zip(dict.fromkeys(photos), targets, strict=True):
+            task = bar.add_task(source.name, total=None)
+            result = process(opened, engine, source, target, choice, _updater(bar.update, task))
+            bar.remove_task(task)
+            bar.advance(whole)
+            results.append(result)
+            if not json_output:
+                _report(result)
+    engine.close()
+    if json_output:
+        print_json({"artifact": str(artifact), "results": [r.to_dict() for r in results]})
+    failed = [r.error for r in results if r.error is not None]
+    if json_output:
+        for error in failed:
+            print_error(error)
+    return int(failed[0].exit_code) if failed else int(ExitCode.OK)
+
+
+def _updater(update: Any, task: TaskID) -> Progress:  # noqa: ANN401 (rich's bound method)
+    return lambda done, total: update(task, completed=done, total=total)
+
+
+def _report(result: PhotoResult) -> None:
+    if result.error is not None or result.timing is None:
+        print_error(result.error or BadInputError(f"{result.source}: failed"))
+        return
+    for note in result.notes:
+        stderr().print(f"note: {result.source}: {note}")
+    milliseconds = (result.decode + result.timing.total + result.encode) * 1e3
+    stdout().print(
+        f"{result.output}  {result.width}x{result.height}  {milliseconds:.0f} ms "
+        f"(network {result.timing.engine * 1e3:.0f} ms, {result.timing.tiles} tile{'s' * (result.timing.tiles > 1)})"
+    )
+
+
+def main() -> None:
+    """Entry point of `ensharpen-run`."""
+    run_command(app)

@@ -1,0 +1,62 @@
+"""ONNX Runtime backend."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.errors import IntegrityError, MissingToolError, UsageError, require
+from ensharpen_edge.runtime.engine import F32
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class OnnxRuntimeEngine:
+    """Runs a `.onnx` artifact.
+
+    Args:
+        artifact: A verified artifact with target `onnx`.
+        device: `cpu` or `cuda`.
+        threads: CPU threads; 0 takes all cores.
+
+    Raises:
+        MissingToolError: onnxruntime, or the provider for the device, is not installed.
+        IntegrityError: onnxruntime cannot load the file.
+        UsageError: Unknown device.
+    """
+
+    def __init__(self, artifact: Artifact, device: str = "cpu", threads: int = 0) -> None:
+        ort = require("onnxruntime", "onnx")
+        if device not in _PROVIDERS:
+            raise UsageError(f"onnxruntime: unknown device {device!r}", hint=f"known: {', '.join(_PROVIDERS)}")
+        provider = _PROVIDERS[device]
+        if provider not in ort.get_available_providers():
+            raise MissingToolError(
+                f"onnxruntime has no {provider} here (it has {', '.join(ort.get_available_providers())})",
+                hint="pip install onnxruntime-gpu" if device == "cuda" else "pip install onnxruntime",
+            )
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(artifact.model_path), options, providers=[provider])
+        except Exception as error:  # onnxruntime raises its own unexported exception classes
+            raise IntegrityError(f"{artifact.model_path}: onnxruntime cannot load it ({error})") from error
+        self._input = artifact.manifest.io.input_name
+        self._output = artifact.manifest.io.output_name
+
+    def run(self, batch: F32) -> F32:
+        """See `Engine.run`."""
+        (output,) = self._session.run([self._output], {self._input: batch})
+        return np.asarray(output, dtype=np.float32)
+
+    def close(self) -> None:
+        """Drop the session."""
+        del self._session
+
+    def __enter__(self) -> OnnxRuntimeEngine:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

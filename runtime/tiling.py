@@ -1,0 +1,132 @@
+"""Exact tiling: cutting a frame so that the tiles' outputs equal the whole frame's output bit for bit.
+
+A convolutional network with total stride s computes the same value for an output pixel whenever the same inputs lie
+within its reach and the grid of its strides lies the same way. So tile windows start at multiples of s and carry a
+halo of context, and only their inner part is kept (Majurski and Bajcsy, Exact tile-based segmentation inference, 2021).
+At the frame's own edges no halo is added: there the window ends where the frame ends, and the network's zero padding
+acts exactly as it does on the whole frame. The last window is shifted inward, so all windows have one size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ensharpen_edge.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis: the window goes through the network, [keep_start, keep_end) of it is kept.
+
+    All four are coordinates in the frame.
+    """
+
+    start: int
+    end: int
+    keep_start: int
+    keep_end: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile: its rows and its columns."""
+
+    rows: Span
+    columns: Span
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How a frame is cut.
+
+    Attributes:
+        height, width: The padded frame: multiples of the stride.
+        rows, columns: Spans along each axis; every row with every column is a tile.
+    """
+
+    height: int
+    width: int
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows) * len(self.columns)
+
+    def __iter__(self) -> Iterator[Tile]:
+        return (Tile(row, column) for row in self.rows for column in self.columns)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Height and width of every window."""
+        return self.rows[0].end - self.rows[0].start, self.columns[0].end - self.columns[0].start
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The smallest multiple that is not below `value`."""
+    return -(-value // multiple) * multiple
+
+
+def plan_axis(length: int, window: int, halo: int, stride: int) -> tuple[Span, ...]:
+    """Cut one axis.
+
+    Args:
+        length: Of the padded frame, a multiple of `stride`.
+        window: Of every tile, halo included, a multiple of `stride`.
+        halo: Context on each inner side, a multiple of `stride`.
+
+    Raises:
+        UsageError: The window leaves nothing between its halos.
+    """
+    if length <= window:
+        return (Span(0, length, 0, length),)
+    if window - 2 * halo < stride:
+        raise UsageError(
+            f"a window of {window} pixels leaves nothing between two halos of {halo}",
+            hint=f"the smallest window is {2 * halo + stride}",
+        )
+    spans: list[Span] = []
+    kept = 0
+    while kept < length:
+        start = min(max(0, kept - halo), length - window)
+        keep_end = length if start + window == length else start + window - halo
+        spans.append(Span(start, start + window, kept, keep_end))
+        kept = keep_end
+    return tuple(spans)
+
+
+def plan_tiles(height: int, width: int, *, tile: int | None, halo: int, stride: int) -> TilePlan:
+    """Cut a frame of any size.
+
+    Args:
+        height, width: Of the photograph, at least 1.
+        tile: Pixels kept per tile and axis, rounded up to the stride; None for the whole frame at once.
+        halo, stride: From the artifact's manifest.
+
+    Raises:
+        UsageError: A tile below 1 pixel.
+    """
+    padded_height, padded_width = round_up(height, stride), round_up(width, stride)
+    if tile is not None and tile < 1:
+        raise UsageError(f"--tile must be 'auto', 'off' or a number of pixels, got {tile}")
+    halo = round_up(halo, stride)
+    window = max(padded_height, padded_width) if tile is None else round_up(tile, stride) + 2 * halo
+    return TilePlan(
+        padded_height,
+        padded_width,
+        plan_axis(padded_height, window, halo, stride),
+        plan_axis(padded_width, window, halo, stride),
+    )
+
+
+def plan_fixed(height: int, width: int, *, window: tuple[int, int], halo: int, stride: int) -> TilePlan:
+    """Cut a frame for a model file that takes one window size only; smaller frames are padded up to it."""
+    padded_height = max(window[0], round_up(height, stride))
+    padded_width = max(window[1], round_up(width, stride))
+    halo = round_up(halo, stride)
+    return TilePlan(
+        padded_height,
+        padded_width,
+        plan_axis(padded_height, window[0], halo, stride),
+        plan_axis(padded_width, window[1], halo, stride),
+    )
