@@ -100,23 +100,32 @@ def plan_tiles(height: int, width: int, *, tile: int | None, halo: int, stride: 
 
     Args:
         height, width: Of the photograph, at least 1.
-        tile: Pixels kept per tile and axis, rounded up to the stride; None for the whole frame at once.
+        tile: Most pixels kept per inner tile and axis, rounded up to the stride; the tiles are then made equally
+            large. None for the whole frame at once.
         halo, stride: From the artifact's manifest.
 
     Raises:
         UsageError: A tile below 1 pixel.
     """
-    padded_height, padded_width = round_up(height, stride), round_up(width, stride)
     if tile is not None and tile < 1:
         raise UsageError(f"--tile must be 'auto', 'off' or a number of pixels, got {tile}")
     halo = round_up(halo, stride)
-    window = max(padded_height, padded_width) if tile is None else round_up(tile, stride) + 2 * halo
-    return TilePlan(
-        padded_height,
-        padded_width,
-        plan_axis(padded_height, window, halo, stride),
-        plan_axis(padded_width, window, halo, stride),
+    lengths = round_up(height, stride), round_up(width, stride)
+    rows, columns = (
+        plan_axis(length, length if tile is None else even_window(length, tile, halo, stride), halo, stride)
+        for length in lengths
     )
+    return TilePlan(*lengths, rows, columns)
+
+
+def even_window(length: int, tile: int, halo: int, stride: int) -> int:
+    """The smallest window that covers an axis with as many tiles as tiles of `tile` pixels would need.
+
+    The two outer windows need no halo on their outer side, so n windows keep n * (window - 2 halo) + 2 halo pixels.
+    """
+    inner = max(1, length - 2 * halo)
+    count = -(-inner // round_up(tile, stride))
+    return round_up(-(-inner // count), stride) + 2 * halo
 
 
 def plan_fixed(height: int, width: int, *, window: tuple[int, int], halo: int, stride: int) -> TilePlan:

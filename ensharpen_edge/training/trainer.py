@@ -155,9 +155,13 @@ class Trainer:
             self.config.to_dict(),
         )  # fmt: skip
 
+    def validation_scores(self) -> tuple[float, float]:
+        """Mean validation PSNR (dB) of the degraded input and of the averaged weights' output."""
+        return validation_psnr(self.averaged_student(), self.validation)
+
     def validate(self) -> dict[str, float]:
-        """Validation PSNR of the averaged weights."""
-        before, after = validation_psnr(self.averaged_student(), self.validation)
+        """`validation_scores` for the log; remembers the best."""
+        before, after = self.validation_scores()
         self.progress = dataclasses.replace(self.progress, best_psnr=max(self.progress.best_psnr, after))
         return {"val_degraded": round(before, 4), "val_psnr": round(after, 4)}
 

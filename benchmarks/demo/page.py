@@ -1,0 +1,70 @@
+"""The demonstration's HTML page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from string import Template
+
+
+@dataclass(frozen=True)
+class DemoRow:
+    """One photograph of the page.
+
+    Attributes:
+        name: Shown, and the stem of its three files (`NAME-before.png`, `-after.png`, `-truth.png`).
+        width, height: Pixels.
+        before, after: PSNR against the ground truth, dB.
+        milliseconds: Pixels to pixels.
+    """
+
+    name: str
+    width: int
+    height: int
+    before: float
+    after: float
+    milliseconds: float
+
+    @property
+    def gain(self) -> float:
+        """dB."""
+        return self.after - self.before
+
+
+_FIGURE = Template("""
+<figure>
+  <div class="stage" style="--cut:50%; aspect-ratio:$width/$height">
+    <img class="bottom" src="$name-after.png" alt="$name, sharpened">
+    <img class="top" src="$name-before.png" alt="$name, blurred"><i></i>
+    <span class="l">blurred</span><span class="r">sharpened</span>
+  </div>
+  <input type="range" min="0" max="100" value="50" aria-label="divider for $name">
+  <figcaption><span>$name: $before dB, sharpened $after dB</span>
+    <fieldset>
+      <label><input type="radio" name="$name" checked data-left="$name-before.png" data-right="$name-after.png"
+        data-left-label="blurred" data-right-label="sharpened"> before / after</label>
+      <label><input type="radio" name="$name" data-left="$name-after.png" data-right="$name-truth.png"
+        data-left-label="sharpened" data-right-label="ground truth"> after / truth</label>
+    </fieldset>
+  </figcaption>
+</figure>""")
+
+
+def render(lead: str, rows: Sequence[DemoRow]) -> str:
+    """The whole page; `lead` is one sentence of plain text above the table."""
+    template = Template(resources.files("ensharpen_edge.benchmarks.demo").joinpath("page.html").read_text("utf-8"))
+    table = "".join(
+        f"<tr><td>{html.escape(r.name)}</td><td>{r.width}x{r.height}</td><td>{r.before:.2f}</td>"
+        f"<td>{r.after:.2f}</td><td>{r.gain:+.2f}</td><td>{r.milliseconds:.0f}</td></tr>"
+        for r in rows
+    )
+    figures = "".join(
+        _FIGURE.substitute(
+            name=html.escape(r.name, quote=True), width=r.width, height=r.height,
+            before=f"{r.before:.2f}", after=f"{r.after:.2f}",
+        )
+        for r in rows
+    )  # fmt: skip
+    return template.substitute(lead=html.escape(lead), rows=table, figures=figures)
