@@ -23,7 +23,7 @@ from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.runtime.pipeline import TileChoice
 from ensharpen_edge.runtime.registry import open_engine
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help=True)
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
 
 Artifacts = Annotated[list[Path], typer.Argument(help="Artifact folders.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]

@@ -6,14 +6,13 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ensharpen_edge.errors import EnsharpenError, ExitCode
+from ensharpen_edge.errors import EnsharpenError
 
 
 def stdout() -> Console:
@@ -44,20 +43,17 @@ def print_json(data: Any) -> None:  # noqa: ANN401 (any JSON value)
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
 
-def run_command(app: typer.Typer) -> NoReturn:
-    """Run a command line and end the process with the documented exit code."""
+def run_command(app: typer.Typer) -> None:
+    """Run a command line and end the process with the documented exit code.
+
+    Usage errors (exit 2) and interruptions are typer's own business; a command ends with another code by
+    `raise typer.Exit(code)` or by any `EnsharpenError`.
+    """
     try:
-        result = app(standalone_mode=False)
-        sys.exit(result if isinstance(result, int) else int(ExitCode.OK))
+        app()
     except EnsharpenError as error:
         print_error(error)
         sys.exit(int(error.exit_code))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(int(ExitCode.USAGE))
-    except (click.Abort, KeyboardInterrupt):
-        stderr().print("interrupted")
-        sys.exit(130)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ensharpen_edge.export.pipeline import ExportResult, artifact_name, export_m
 from ensharpen_edge.export.registry import check_precision, find_target
 from ensharpen_edge.export.request import ExportRequest
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -13,14 +13,14 @@ from rich.progress import TaskID
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.console import print_error, print_json, progress, run_command, stderr, stdout
-from ensharpen_edge.errors import BadInputError, EnsharpenError, ExitCode, UsageError
+from ensharpen_edge.errors import BadInputError, EnsharpenError, UsageError
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, sharpen_photo
 from ensharpen_edge.runtime.registry import open_engine
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def run(
     device: Annotated[str, typer.Option(help="Where the backend runs: cpu, cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
     json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
-) -> int:
+) -> None:
     """Sharpen photographs.
 
     Several photographs are independent: a damaged one is named, the others are written, and the exit code is 9.
@@ -173,7 +173,8 @@ def run(
     if json_output:
         for error in failed:
             print_error(error)
-    return int(failed[0].exit_code) if failed else int(ExitCode.OK)
+    if failed:
+        raise typer.Exit(int(failed[0].exit_code))
 
 
 def _updater(update: Any, task: TaskID) -> Progress:  # noqa: ANN401 (rich's bound method)

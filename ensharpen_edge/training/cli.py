@@ -14,7 +14,7 @@ from ensharpen_edge.data.photos import PhotoSet, load_photos
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.models.registry import MODELS
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
 @app.command()

@@ -84,10 +84,13 @@ def load_state(
         raise IntegrityError(f"{path}: belongs to a run with other settings ({details})", hint="choose another --out")
     model.load_state_dict(_below("model.", tensors))
     average.load(_below("average.", tensors), int(metadata["updates"]))
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in _below("optimizer.", tensors).items():
-        index, slot = key.split(".", 1)
-        slots.setdefault(int(index), {})[slot] = value
+        index, slot = int(key.split(".", 1)[0]), key.split(".", 1)[1]
+        like = parameters[index]
+        # The parameter's memory layout, channels-last, is part of what makes a resumed run equal bit for bit.
+        slots.setdefault(index, {})[slot] = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     generator.set_state(tensors["generator"])

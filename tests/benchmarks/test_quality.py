@@ -1,0 +1,66 @@
+"""The evaluation protocol reproduces published conditions, and the command prints what it measured."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
+from ensharpen_edge.benchmarks.unsharp import unsharp_mask
+from ensharpen_edge.metrics.psnr import psnr
+
+
+def test_blur_matches_scipy(photo):
+    image = photo[:90, :101].astype(np.float64)
+    kernel = gaussian_kernel(1.6)
+    ours = blur_circular(image, kernel)
+    theirs = np.stack([ndimage.convolve(image[..., c], kernel, mode="wrap") for c in range(3)], axis=-1)
+    assert np.abs(ours - theirs).max() < 1e-9
+
+
+def test_degradation_is_seeded_and_not_clipped(photo):
+    case = GaussianCase(1.6, 30.0)
+    first = degrade(photo, case)
+    assert np.array_equal(first, degrade(photo, case))
+    assert first.max() > 1.0
+    quiet = degrade(photo, GaussianCase(1.6, 0.0))
+    assert (first - quiet).std() * 255 == pytest.approx(30.0, rel=0.02)
+
+
+def test_unsharp_mask_sharpens(photo):
+    soft = degrade(photo, GaussianCase(1.6, 0.0))
+    target = photo / np.float32(255)
+    assert psnr(unsharp_mask(soft, 2.0, 100), target, data_range=1.0) > psnr(soft, target, data_range=1.0) + 0.5
+
+
+def test_quality_command(command, artifact, photo_folder):
+    done = command("ensharpen-bench", "quality", artifact.path, "--data", photo_folder, "--json")
+    assert done.returncode == 0, done.stderr
+    degraded, unsharp, ours = json.loads(done.stdout)
+    assert degraded["method"] == "degraded"
+    assert unsharp["method"].startswith("unsharp")
+    assert ours["psnr_rgb"] > unsharp["psnr_rgb"] + 0.8 > degraded["psnr_rgb"]
+    assert ours["ssim"] > unsharp["ssim"]
+    assert len(ours["per_image"]) == 5
+
+
+def test_quality_command_without_photographs(command, artifact, tmp_path):
+    done = command("ensharpen-bench", "quality", artifact.path, "--data", tmp_path)
+    assert done.returncode == 9
+    assert "no photographs" in done.stderr
+
+
+def test_overhead_command_reports_ratios(command, artifact, photo_folder):
+    """That it runs and reports; the figures themselves depend on the machine and are not tested."""
+    done = command(
+        "ensharpen-bench", "overhead", artifact.path, "--photo", photo_folder / "raft.png",
+        "--megapixels", 0.5, "--memory-megapixels", 2, "--tile", 256, "--rounds", 1, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [row["tiling"] for row in report["overhead"]] == ["off", "256"]
+    assert all(row["pipeline_ratio"] > 0.5 for row in report["overhead"])
+    assert 50 < report["peak_mib"] < 2000

@@ -1,0 +1,102 @@
+"""`ensharpen-export` from checkpoint to sealed artifact, and its refusals."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from ensharpen_edge.artifact import Artifact, sha256_of
+from ensharpen_edge.models.checkpoint import save_checkpoint, shipped_models
+from ensharpen_edge.models.config import NANO
+from ensharpen_edge.models.student import Student
+from ensharpen_edge.runtime.registry import open_engine
+
+
+def test_fp32_and_fp16_in_one_command(command, tmp_path):
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--model", "nano", "--precision", "fp32,fp16", "--out", tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    for text in ("Parity ladder", "folded", "onnxsim", "fp16 arithmetic", "Release gate", "retained sharpening gain"):
+        assert text in done.stdout
+    full, half = Artifact.open(tmp_path / "nano-onnx-fp32"), Artifact.open(tmp_path / "nano-onnx-fp16")
+    assert half.model_path.stat().st_size < 0.6 * full.model_path.stat().st_size
+    image = full.golden().input
+    with open_engine(full) as a, open_engine(half) as b:
+        assert 0 < np.abs(a.run(image) - b.run(image)).max() < 5e-3
+    report = json.loads((tmp_path / "nano-onnx-fp32.report.json").read_text())
+    assert report["passed"]
+    assert report["parity"]["rungs"][-1]["max_abs_torch"] <= 1e-4
+    assert "retained" in (full.path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("stage", ["folded", "artifact"])
+def test_drill_rings_the_alarm(command, tmp_path, stage):
+    done = command("ensharpen-export", "--target", "onnx", "--model", "nano", "--out", tmp_path, "--drill", stage)
+    assert done.returncode == 4
+    assert f"'{stage}'" in done.stderr, "the rung that lost it is named"
+    assert [p.name for p in tmp_path.iterdir()] == ["nano-onnx-fp32.report.json"]
+    report = json.loads((tmp_path / "nano-onnx-fp32.report.json").read_text())
+    assert not report["passed"]
+    assert report["exit_code"] == 4
+    assert report["parity"]["worst_rung"] == stage
+
+
+def test_a_failed_export_keeps_the_artifact_of_before(command, tmp_path, artifact):
+    import shutil
+
+    shutil.copytree(artifact.path, tmp_path / "nano-onnx-fp32")
+    done = command("ensharpen-export", "--target", "onnx", "--out", tmp_path, "--drill", "folded")
+    assert done.returncode == 4
+    assert Artifact.open(tmp_path / "nano-onnx-fp32").manifest == artifact.manifest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--target", "onx"], 2, "Did you mean 'onnx'"),
+        (["--target", "onnx", "--precision", "fp61"], 2, "Did you mean 'fp16'"),
+        (["--target", "onnx", "--model", "nanno"], 2, "Did you mean 'nano'"),
+        (["--target", "onnx", "--size", "100x100"], 2, "multiples of 8"),
+        (["--target", "onnx", "--size", "big"], 2, "512x768"),
+        (["--target", "onnx", "--drill", "roof"], 2, "roof"),
+        (["--target", "onnx", "--model", "nowhere.safetensors"], 8, "no readable card"),
+        (["--target", "onnx", "--data", "nowhere"], 9, "nowhere"),
+        ([], 2, "--target"),
+    ],
+)
+def test_mistakes(command, tmp_path, arguments, code, message):
+    done = command("ensharpen-export", *arguments, "--out", tmp_path / "out")
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "nano-onnx-fp32").exists()
+
+
+def test_weights_that_do_not_match_their_card(command, tmp_path):
+    source = shipped_models()["nano"]
+    state = load_file(source)
+    state["encoder.stem.bias"] += 1.0
+    save_file(state, tmp_path / "nano.safetensors")
+    (tmp_path / "nano.json").write_text(source.with_suffix(".json").read_text())
+    done = command("ensharpen-export", "--target", "onnx", "--model", tmp_path / "nano.safetensors", "--out", tmp_path)
+    assert done.returncode == 8
+    assert "sha256" in done.stderr
+    assert sha256_of(source) != sha256_of(tmp_path / "nano.safetensors")
+
+
+def test_an_untrained_student_is_not_released(command, tmp_path):
+    save_checkpoint(Student(NANO), tmp_path / "raw.safetensors", {})
+    done = command("ensharpen-export", "--target", "onnx", "--model", tmp_path / "raw.safetensors", "--out", tmp_path)
+    assert done.returncode == 9
+    assert "train it longer" in done.stderr
+    assert not (tmp_path / "raw-onnx-fp32").exists()
+
+
+def test_static_artifact_states_its_window(static_artifact):
+    shape = static_artifact.manifest.shape
+    assert (shape.height, shape.width) == (160, 192)
+    assert static_artifact.golden().input.shape == (1, 3, 160, 192)

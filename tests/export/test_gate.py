@@ -1,0 +1,74 @@
+"""The quality gate catches exports that are near the network but no longer sharpen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ensharpen_edge.errors import BadInputError, QualityError
+from ensharpen_edge.export.gate import GateLimits, check_quality, score_pairs
+from ensharpen_edge.export.gate_photos import gate_pairs
+from ensharpen_edge.export.pipeline import torch_run
+from ensharpen_edge.models.checkpoint import find_checkpoint
+
+
+@pytest.fixture(scope="module")
+def student():
+    return torch_run(find_checkpoint("nano").student)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return gate_pairs()
+
+
+def test_the_student_itself_passes(student, pairs):
+    report = score_pairs(student, student, pairs)
+    check_quality(report, GateLimits())
+    assert report.retained == 1.0
+    assert report.mean_student > report.mean_degraded + 1.0
+    assert len(report.scores) == len(pairs) >= 12
+
+
+def test_an_export_that_returns_its_input_fails(student, pairs):
+    with pytest.raises(QualityError, match="loses"):
+        check_quality(score_pairs(student, lambda batch: batch, pairs), GateLimits())
+
+
+def test_a_slightly_weaker_sharpening_fails_on_the_retained_gain(student, pairs):
+    def weaker(batch):
+        return 0.93 * student(batch) + 0.07 * batch
+
+    report = score_pairs(student, weaker, pairs)
+    assert 0.9 < report.retained < 0.995
+    with pytest.raises(QualityError):
+        check_quality(report, GateLimits(mean_drop=1.0, retained=0.998))
+
+
+def test_an_export_that_repaints_sharp_photographs_fails(student, pairs):
+    sharp = {pair.sharp.tobytes() for pair in pairs}
+
+    def repaints(batch):
+        out = student(batch)
+        return np.clip(out * 1.1, 0, 1) if batch.tobytes() in sharp else out
+
+    with pytest.raises(QualityError, match="stay sharp"):
+        check_quality(score_pairs(student, repaints, pairs), GateLimits())
+
+
+def test_nan_fails(student, pairs):
+    with pytest.raises(QualityError):
+        check_quality(score_pairs(student, lambda b: student(b) * np.nan, pairs[:2]), GateLimits())
+
+
+def test_a_network_that_does_not_sharpen_has_nothing_to_retain(pairs):
+    with pytest.raises(BadInputError, match="itself gains only"):
+        score_pairs(lambda b: b, lambda b: b, pairs)
+
+
+def test_photographs_of_the_user(photo_folder, tmp_path):
+    pairs = gate_pairs(photo_folder)
+    assert len(pairs) == 15
+    assert all(pair.sharp.shape == (1, 3, 256, 256) for pair in pairs)
+    with pytest.raises(BadInputError, match="no photographs"):
+        gate_pairs(tmp_path)

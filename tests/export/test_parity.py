@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ensharpen_edge.errors import ParityError
+from ensharpen_edge.export.parity import LIMITS, ParityLimits, Rung, check_parity, climb
+from ensharpen_edge.export.probes import SHAPES, parity_probes, probe_photos
+
+
+def offset(value: float):
+    return lambda batch: batch + np.float32(value)
+
+
+PROBES = parity_probes(64, 64)
+
+
+def test_probes_hold_photographs_and_traps():
+    names = {probe.name for probe in PROBES}
+    assert {"black", "white", "flat", "gradient", "checkerboard", "saturated-text"} <= names
+    assert len(probe_photos()) >= 4
+    for shape in SHAPES:
+        for probe in parity_probes(*shape):
+            assert probe.image.shape == (1, 3, *shape)
+            assert probe.image.dtype == np.float32
+            assert 0.0 <= probe.image.min() <= probe.image.max() <= 1.0
+
+
+def test_the_ladder_blames_the_rung_that_lost_most():
+    rungs = [Rung("torch", offset(0)), Rung("a", offset(1e-3)), Rung("b", offset(2e-2)), Rung("c", offset(2.01e-2))]
+    report = climb(rungs, PROBES)
+    assert report.worst_rung.name == "b"
+    assert report.rungs[-1].max_abs_torch == pytest.approx(2.01e-2, rel=1e-3)
+    assert report.rungs[-1].psnr_torch == pytest.approx(-20 * np.log10(2.01e-2), abs=0.01)
+    with pytest.raises(ParityError) as error:
+        check_parity(report, ParityLimits(max_abs=1e-4))
+    assert "'a' differs" in str(error.value)
+    assert "'b'" in error.value.hint
+
+
+def test_an_exact_ladder_has_no_one_to_blame():
+    report = climb([Rung("torch", offset(0)), Rung("same", offset(0))], PROBES)
+    assert report.worst_rung is None
+    for limits in LIMITS.values():
+        check_parity(report, limits)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_on_one_probe_is_enough(bad):
+    def poison(batch):
+        out = batch.copy()
+        if batch.max() == 0.0:
+            out[0, 0, 0, 0] = bad
+        return out
+
+    report = climb([Rung("torch", offset(0)), Rung("poisoned", poison)], PROBES)
+    with pytest.raises(ParityError, match=r"NaN or Inf.*black"):
+        check_parity(report, LIMITS["fp32"])
+
+
+def test_wrong_shape_is_named():
+    with pytest.raises(ParityError, match="returned shape"):
+        climb([Rung("torch", offset(0)), Rung("cut", lambda b: b[:, :, 1:])], PROBES)
+
+
+def test_psnr_limits():
+    report = climb([Rung("torch", offset(0)), Rung("half", offset(2e-3))], PROBES)
+    with pytest.raises(ParityError, match="needs 60 dB"):
+        check_parity(report, LIMITS["fp16"])
+    check_parity(report, LIMITS["int8"])

@@ -1,0 +1,193 @@
+"""Every colour mode and every kind of damage, on real files."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from ensharpen_edge.errors import BadInputError, UsageError
+from ensharpen_edge.imaging.decode import read_photo
+from ensharpen_edge.imaging.encode import write_photo
+from ensharpen_edge.imaging.photo import Photo
+
+
+@pytest.fixture
+def picture(photo) -> Image.Image:
+    return Image.fromarray(photo[:60, :80])
+
+
+def png_sixteen_bit_rgb(values: np.ndarray) -> bytes:
+    """A 16-bit RGB PNG, which Pillow cannot write itself."""
+    height, width = values.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
+def test_lossless_formats_round_trip(tmp_path, photo, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_photo(Photo(photo), path)
+    assert np.array_equal(read_photo(path).rgb, photo)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
+def test_lossy_formats_are_close(tmp_path, photo, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_photo(Photo(photo), path)
+    difference = np.abs(read_photo(path).rgb.astype(int) - photo.astype(int))
+    assert difference.mean() < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_once(tmp_path, picture, orientation):
+    exif = picture.getexif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "Maker"
+    picture.save(tmp_path / "a.png", exif=exif)
+    photo = read_photo(tmp_path / "a.png")
+    expected = Image.open(tmp_path / "a.png")
+    turned = orientation >= 5
+    assert (photo.width, photo.height) == ((60, 80) if turned else (80, 60))
+    write_photo(photo, tmp_path / "b.png")
+    again = Image.open(tmp_path / "b.png")
+    assert again.getexif().get(0x0112, 1) == 1
+    assert again.getexif()[0x010F] == "Maker"
+    assert expected.size == (80, 60)
+
+
+def test_greyscale_stays_greyscale(tmp_path, picture):
+    picture.convert("L").save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.grey
+    write_photo(photo, tmp_path / "b.png")
+    assert Image.open(tmp_path / "b.png").mode == "L"
+
+
+def test_palette_is_expanded(tmp_path, picture):
+    indexed = picture.quantize(64)
+    indexed.save(tmp_path / "a.png")
+    assert np.array_equal(read_photo(tmp_path / "a.png").rgb, np.asarray(indexed.convert("RGB")))
+
+
+def test_alpha_is_carried_through(tmp_path, picture):
+    mask = Image.linear_gradient("L").resize(picture.size)
+    picture.putalpha(mask)
+    picture.save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert np.array_equal(photo.alpha, np.asarray(mask))
+    write_photo(photo, tmp_path / "b.webp")
+    assert Image.open(tmp_path / "b.webp").mode == "RGBA"
+    write_photo(photo, tmp_path / "b.jpg")
+    corner = Image.open(tmp_path / "b.jpg").getpixel((40, 0))
+    assert min(corner) > 240, "transparent pixels lie over white in a JPEG"
+
+
+def test_transparent_palette_colour(tmp_path, picture):
+    indexed = picture.quantize(16)
+    indexed.save(tmp_path / "a.png", transparency=0)
+    assert read_photo(tmp_path / "a.png").alpha is not None
+
+
+def test_grey_with_alpha(tmp_path, picture):
+    grey = picture.convert("LA")
+    grey.putalpha(128)
+    grey.save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.grey
+    write_photo(photo, tmp_path / "b.png")
+    assert Image.open(tmp_path / "b.png").mode == "LA"
+
+
+def test_cmyk_jpeg(tmp_path, picture):
+    picture.convert("CMYK").save(tmp_path / "a.jpg", quality=95, subsampling=0)
+    photo = read_photo(tmp_path / "a.jpg")
+    assert np.abs(photo.rgb.astype(int) - np.asarray(picture).astype(int)).mean() < 4
+    assert "CMYK" in photo.notes[0]
+
+
+def test_sixteen_bit_grey(tmp_path):
+    ramp = np.linspace(0, 65535, 80 * 60).reshape(60, 80).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.grey
+    assert np.abs(photo.rgb[..., 0] - ramp / 257).max() <= 0.51
+    assert "16-bit" in photo.notes[0]
+
+
+def test_sixteen_bit_colour(tmp_path, rng):
+    values = rng.integers(0, 65536, (20, 30, 3))
+    (tmp_path / "a.png").write_bytes(png_sixteen_bit_rgb(values))
+    assert np.abs(read_photo(tmp_path / "a.png").rgb - values / 257).max() <= 1.01
+
+
+def test_bilevel(tmp_path, picture):
+    picture.convert("1").save(tmp_path / "a.png")
+    assert set(np.unique(read_photo(tmp_path / "a.png").rgb)) == {0, 255}
+
+
+def test_profile_is_kept(tmp_path, picture):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(tmp_path / "a.jpg", icc_profile=profile)
+    photo = read_photo(tmp_path / "a.jpg")
+    write_photo(photo, tmp_path / "b.webp")
+    assert Image.open(tmp_path / "b.webp").info["icc_profile"] == profile
+
+
+def test_several_frames(tmp_path, picture):
+    picture.save(tmp_path / "a.tif", save_all=True, append_images=[picture.rotate(90)])
+    photo = read_photo(tmp_path / "a.tif")
+    assert np.array_equal(photo.rgb, np.asarray(picture))
+    assert "2 frames" in photo.notes[0]
+
+
+def truncated(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG")
+    return buffer.getvalue()[:-600]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"not a picture at all", "not an image"), (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "a.png")],
+)
+def test_damaged_files(tmp_path, content, reason):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(BadInputError, match=reason):
+        read_photo(tmp_path / "a.png")
+
+
+def test_truncated_jpeg(tmp_path, picture):
+    (tmp_path / "a.jpg").write_bytes(truncated(picture))
+    with pytest.raises(BadInputError, match="truncated"):
+        read_photo(tmp_path / "a.jpg")
+
+
+def test_missing_folder_and_float(tmp_path):
+    with pytest.raises(BadInputError, match="no such file"):
+        read_photo(tmp_path / "nowhere.png")
+    with pytest.raises(BadInputError, match="folder"):
+        read_photo(tmp_path)
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "f.tif")
+    with pytest.raises(BadInputError, match="no defined white"):
+        read_photo(tmp_path / "f.tif")
+
+
+def test_writing_is_whole_or_not_at_all(tmp_path, photo):
+    with pytest.raises(UsageError, match="cannot write this format"):
+        write_photo(Photo(photo), tmp_path / "a.bmp")
+    with pytest.raises(BadInputError, match="cannot write"):
+        write_photo(Photo(photo), tmp_path / "nowhere" / "a.png")
+    huge = Photo(np.zeros((1, 70_000, 3), np.uint8))
+    with pytest.raises(BadInputError, match="cannot write"):
+        write_photo(huge, tmp_path / "a.jpg")
+    assert not list(tmp_path.iterdir())

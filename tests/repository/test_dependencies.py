@@ -1,0 +1,84 @@
+"""Who may import whom. No import runs back up, and the runtime never sees torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GROUND = {"errors", "artifact", "console", "imaging", "__init__"}
+ALLOWED = {
+    "errors": set(),
+    "artifact": {"errors"},
+    "console": {"errors"},
+    "imaging": {"errors", "imaging"},
+    "metrics": GROUND | {"metrics"},
+    "models": GROUND | {"models"},
+    "degrade": GROUND | {"degrade"},
+    "data": GROUND | {"data"},
+    "training": GROUND | {"models", "degrade", "data", "metrics", "training"},
+    "weights": set(),
+    "runtime": GROUND | {"runtime"},
+    "calibration": GROUND | {"models", "runtime", "calibration"},
+    "export": GROUND | {"models", "degrade", "data", "metrics", "training", "runtime", "calibration", "export"},
+    "benchmarks": GROUND | {"runtime", "metrics", "benchmarks"},
+}
+TORCH_FREE = {"errors", "artifact", "console", "imaging", "metrics", "runtime", "benchmarks", "weights"}
+
+
+def sources() -> list[tuple[str, Path]]:
+    found = []
+    for file in (ROOT / "ensharpen_edge").rglob("*.py"):
+        part = file.relative_to(ROOT / "ensharpen_edge").parts[0].removesuffix(".py")
+        if part != "__init__":
+            found.append((part, file))
+    for folder in ("runtime", "calibration", "export", "benchmarks"):
+        found += [(folder, file) for file in (ROOT / folder).rglob("*.py")]
+    return found
+
+
+def imported_modules(file: Path) -> list[str]:
+    modules = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            modules.append(node.module or "")
+    return modules
+
+
+def test_every_part_has_a_rule():
+    assert {part for part, _ in sources()} <= set(ALLOWED)
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_imports_follow_the_rules(part):
+    for owner, file in sources():
+        if owner != part:
+            continue
+        for module in imported_modules(file):
+            root = module.split(".")[0]
+            assert root not in {"export", "runtime", "calibration", "benchmarks"}, f"{file} imports {module}"
+            if root == "ensharpen_edge" and module != "ensharpen_edge":
+                target = module.split(".")[1]
+                assert target in ALLOWED[part], f"{file} imports {module}"
+            if part in TORCH_FREE:
+                assert root not in {"torch", "safetensors", "onnx"}, f"{file} imports {module}"
+
+
+def test_runtime_does_not_load_torch():
+    code = (
+        "import sys, ensharpen_edge.runtime.cli, ensharpen_edge.runtime.registry, ensharpen_edge.benchmarks.cli;"
+        "assert 'torch' not in sys.modules, 'torch was imported'; assert 'onnx' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_files_hold_one_concept():
+    long = [f"{f}: {n}" for _, f in sources() if (n := len(f.read_text().splitlines())) > 400]
+    assert not long

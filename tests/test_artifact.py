@@ -1,0 +1,122 @@
+"""The artifact contract: any damage is noticed before a file is used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from ensharpen_edge.artifact import MANIFEST, Artifact, new_artifact
+from ensharpen_edge.errors import IntegrityError, UsageError
+from ensharpen_edge.runtime.registry import open_engine
+
+
+@pytest.fixture
+def copy(artifact, tmp_path) -> Artifact:
+    shutil.copytree(artifact.path, tmp_path / "copy")
+    return Artifact.open(tmp_path / "copy")
+
+
+def files(path):
+    return sorted(p for p in path.rglob("*") if p.is_file())
+
+
+def test_every_file_is_hashed(artifact):
+    named = {artifact.path / name for name in artifact.manifest.files}
+    assert named == set(files(artifact.path)) - {artifact.path / MANIFEST}
+    assert artifact.manifest.model_file in artifact.manifest.files
+
+
+@pytest.mark.parametrize("position", [0.0, 0.5, 0.999])
+def test_one_flipped_bit_anywhere_is_noticed(copy, position):
+    for file in files(copy.path):
+        original = file.read_bytes()
+        damaged = bytearray(original)
+        damaged[int(position * (len(damaged) - 1))] ^= 1
+        file.write_bytes(bytes(damaged))
+        with pytest.raises(IntegrityError):
+            Artifact.open(copy.path)
+        file.write_bytes(original)
+    Artifact.open(copy.path)
+
+
+def test_every_missing_file_is_noticed(copy):
+    for file in files(copy.path):
+        content = file.read_bytes()
+        file.unlink()
+        with pytest.raises(IntegrityError):
+            Artifact.open(copy.path)
+        file.write_bytes(content)
+
+
+def test_altered_manifest_is_refused(copy):
+    path = copy.path / MANIFEST
+    body = json.loads(path.read_text())
+    body["shape"]["halo"] = 8
+    path.write_text(json.dumps(body))
+    with pytest.raises(IntegrityError, match="altered"):
+        Artifact.open(copy.path)
+    body["schema"] = 99
+    path.write_text(json.dumps(body))
+    with pytest.raises(IntegrityError, match="schema 99"):
+        Artifact.open(copy.path)
+
+
+def test_manifest_cannot_point_outside(copy, monkeypatch):
+    from ensharpen_edge import artifact as module
+
+    path = copy.path / MANIFEST
+    body = json.loads(path.read_text())
+    del body["digest"]
+    body["files"]["../secret"] = "0" * 64
+    path.write_text(json.dumps({**body, "digest": module._digest(body)}))
+    with pytest.raises(IntegrityError, match="outside"):
+        Artifact.open(copy.path)
+
+
+def test_manifest_states_the_contract(artifact):
+    manifest = artifact.manifest
+    assert manifest.shape.multiple_of == 8
+    assert manifest.shape.halo % 8 == 0
+    assert manifest.io.layout == "NCHW"
+    assert manifest.source["checkpoint_sha256"]
+    assert manifest.tools["opset"] == "17"
+    assert manifest.parity["rungs"][-1]["name"] == "artifact"
+    assert manifest.gate["retained"] >= 0.98
+
+
+def test_golden_vectors_reproduce(artifact):
+    golden = artifact.golden()
+    with open_engine(artifact, threads=1) as engine:
+        assert np.abs(engine.run(golden.input) - golden.expected).max() < 1e-6
+
+
+def test_a_failed_block_leaves_nothing(tmp_path):
+    def fail() -> None:
+        with new_artifact(tmp_path / "a") as folder:
+            (folder / "model.onnx").write_bytes(b"x")
+            raise RuntimeError("conversion failed")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_block_keeps_the_earlier_artifact(copy):
+    def fail() -> None:
+        with new_artifact(copy.path):
+            raise RuntimeError("conversion failed")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    Artifact.open(copy.path)
+
+
+def test_foreign_folders_are_not_replaced(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="not an artifact"), new_artifact(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine" / "thesis.txt").exists()
