@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-
-from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.demo.build import CASE, build_demo
 from ensharpen_edge.benchmarks.overhead import measure_overhead, peak_memory, synthetic_photo
 from ensharpen_edge.benchmarks.protocol import GaussianCase
 from ensharpen_edge.benchmarks.quality import artifact_method, evaluate, photo_files
+from ensharpen_edge.runtime.pipeline import TileChoice
+from ensharpen_edge.runtime.registry import open_engine
+from rich.table import Table
+
+from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.console import print_json, progress, run_command, stdout
 from ensharpen_edge.errors import QualityError, UsageError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
-from ensharpen_edge.runtime.pipeline import TileChoice
-from ensharpen_edge.runtime.registry import open_engine
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -69,9 +69,7 @@ def quality(
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for score in scores:
         gain = score.psnr_rgb - scores[0].psnr_rgb
-        table.add_row(
-            score.method, f"{score.psnr_rgb:.2f}", f"{score.psnr_y:.2f}", f"{score.ssim:.4f}", f"{gain:+.2f}"
-        )
+        table.add_row(score.method, f"{score.psnr_rgb:.2f}", f"{score.psnr_y:.2f}", f"{score.ssim:.4f}", f"{gain:+.2f}")
     stdout().print(table)
 
 
@@ -108,7 +106,15 @@ def overhead(
         print_json({"overhead": [dataclasses.asdict(r) for r in results], "peak_mib": peak})
         return
     table = Table(title=f"{artifact.name}, {megapixels:g} MP, medians of {rounds} interleaved rounds")
-    for heading in ("tile", "windows", "engine s", "pipeline s", "file to file s", "pipeline/engine", "file/engine"):
+    for heading in (
+        "tile",
+        "windows",
+        "engine s",
+        "pipeline s",
+        "file to file s",
+        "pipeline/engine",
+        "file/engine",
+    ):
         table.add_column(heading, justify="right")
     for r in results:
         table.add_row(
@@ -140,9 +146,7 @@ def demo(
     for heading in ("photograph", "blurred dB", "sharpened dB", "gain", "ms"):
         table.add_column(heading, justify="left" if heading == "photograph" else "right")
     for row in rows:
-        table.add_row(
-            row.name, f"{row.before:.2f}", f"{row.after:.2f}", f"{row.gain:+.2f}", f"{row.milliseconds:.0f}"
-        )
+        table.add_row(row.name, f"{row.before:.2f}", f"{row.after:.2f}", f"{row.gain:+.2f}", f"{row.milliseconds:.0f}")
     stdout().print(table)
     stdout().print(f"page: {(out / 'index.html').resolve()}")
     worse = [row.name for row in rows if row.gain <= 0]

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ensharpen_edge.runtime.engine import F32, Engine
+from ensharpen_edge.runtime.pipeline import TileChoice, plan_for, sharpen_frame, sharpen_photo
+from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.tiling import TilePlan
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import U8, Photo
-from ensharpen_edge.runtime.engine import F32, Engine
-from ensharpen_edge.runtime.pipeline import TileChoice, plan_for, sharpen_frame, sharpen_photo
-from ensharpen_edge.runtime.registry import open_engine
-from ensharpen_edge.runtime.tiling import TilePlan
 
 WARM_UP = 2
 """Rounds before the timed ones: a backend grows its memory during the first."""
@@ -49,7 +49,7 @@ class Overhead:
 
 
 def synthetic_photo(source: U8, megapixels: float) -> U8:
-    """A 4:3 frame of the wanted size, tiled from a photograph: real texture, so that JPEG coding costs what it costs."""
+    """A 4:3 frame of the wanted size, tiled from a photograph: real texture, so JPEG coding costs what it costs."""
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     width = round(height * 4 / 3)
     repeats = (-(-height // source.shape[0]), -(-width // source.shape[1]), 1)

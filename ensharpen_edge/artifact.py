@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
 
 SCHEMA = 1
 """Version of the manifest's layout. A reader refuses any other."""
+
+C = TypeVar("C")
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden/vectors.npz"
@@ -130,13 +132,20 @@ class Manifest:
             raise IntegrityError(f"{path}: not an artifact manifest ({error!r})") from error
         if schema != SCHEMA:
             raise IntegrityError(
-                f"{path}: manifest schema {schema}, this version reads {SCHEMA}", hint="export the artifact again"
+                f"{path}: manifest schema {schema}, this version reads {SCHEMA}",
+                hint="export the artifact again",
             )
         if stated != _digest(body):
             raise IntegrityError(f"{path}: the manifest was altered after it was written", hint="export it again")
         del body["schema"]
         try:
-            return cls(**{**body, "io": _contract(IoContract, body["io"]), "shape": _contract(ShapeContract, body["shape"])})
+            return cls(
+                **{
+                    **body,
+                    "io": _contract(IoContract, body["io"]),
+                    "shape": _contract(ShapeContract, body["shape"]),
+                }
+            )
         except (TypeError, KeyError) as error:
             raise IntegrityError(f"{path}: incomplete manifest ({error})") from error
 
@@ -146,7 +155,7 @@ def _digest(body: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _contract(kind: type[Any], values: dict[str, Any]) -> Any:
+def _contract(kind: type[C], values: dict[str, Any]) -> C:
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 

@@ -35,7 +35,7 @@ def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
         f"| trained on | {training.get('data', 'not stated')} |",
         f"| licence of the weights | {checkpoint_card.get('licence', 'not stated')} |",
         "",
-        f"`manifest.json` holds the hashes of all files; `golden/` holds an input and the output expected for it.",
+        "`manifest.json` holds the hashes of all files; `golden/` holds an input and the output expected for it.",
         "",
     ]
     return "\n".join(lines)

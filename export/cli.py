@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-
-from ensharpen_edge.console import print_json, run_command, stderr, stdout
-from ensharpen_edge.errors import EnsharpenError, UsageError
 from ensharpen_edge.export.gate import GateLimits, GateReport
 from ensharpen_edge.export.parity import LIMITS, ParityReport
 from ensharpen_edge.export.pipeline import ExportResult, artifact_name, export_model
 from ensharpen_edge.export.registry import check_precision, find_target
 from ensharpen_edge.export.request import ExportRequest
+from rich.table import Table
+
+from ensharpen_edge.console import print_json, run_command, stderr, stdout
+from ensharpen_edge.errors import EnsharpenError, UsageError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -38,12 +38,16 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 @app.command()
 def export(
     target: Annotated[str, typer.Option(help="What to export for: onnx.")],
-    model: Annotated[str, typer.Option(help="A shipped model (nano), or the path of a .safetensors checkpoint.")] = "nano",
+    model: Annotated[
+        str, typer.Option(help="A shipped model (nano), or the path of a .safetensors checkpoint.")
+    ] = "nano",
     precision: Annotated[str, typer.Option(help="fp32, fp16; several with commas.")] = "fp32",
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("build"),
     size: Annotated[str | None, typer.Option(help="Static HxW; without it the graph takes any size.")] = None,
     data: Annotated[Path | None, typer.Option(help="Sharp photographs for the quality gate.")] = None,
-    drill: Annotated[str | None, typer.Option(help="Damage a stage (folded, artifact) to see the gate refuse it.")] = None,
+    drill: Annotated[
+        str | None, typer.Option(help="Damage a stage (folded, artifact) to see the gate refuse it.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
 ) -> None:
     """Export a model through the parity ladder and the release gate.
@@ -93,7 +97,14 @@ def _parity_table(report: ParityReport, precision: str) -> Table:
     limits = LIMITS[precision]
     allowed = f"max-abs <= {limits.max_abs:g}" if limits.max_abs is not None else f"PSNR >= {limits.psnr:g} dB"
     table = Table(title=f"Parity ladder, worst of {report.probes} probes (gate: {allowed})")
-    for heading in ("rung", "max-abs vs before", "PSNR vs before", "max-abs vs torch", "PSNR vs torch", "worst probe"):
+    for heading in (
+        "rung",
+        "max-abs vs before",
+        "PSNR vs before",
+        "max-abs vs torch",
+        "PSNR vs torch",
+        "worst probe",
+    ):
         table.add_column(heading, justify="left" if heading in ("rung", "worst probe") else "right")
     for rung in report.rungs:
         table.add_row(
@@ -118,7 +129,11 @@ def _gate_table(report: GateReport) -> Table:
     table.add_row("PSNR exported", f"{report.mean_exported:.2f} dB", "")
     table.add_row("mean drop", f"{report.mean_drop:.4f} dB", f"<= {limits.mean_drop:g} dB")
     table.add_row("retained sharpening gain", f"{report.retained:.2%}", f">= {limits.retained:.0%}")
-    table.add_row("sharp photo stays sharp (worst)", f"{report.worst_identity:.2f} dB", f">= {limits.identity_floor:g} dB")
+    table.add_row(
+        "sharp photo stays sharp (worst)",
+        f"{report.worst_identity:.2f} dB",
+        f">= {limits.identity_floor:g} dB",
+    )
     return table
 
 

@@ -51,7 +51,7 @@ class SpaceToDepth(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = _SpaceToDepthFunction.apply(x, self.block)
+        y: Tensor = _SpaceToDepthFunction.apply(x, self.block)  # type: ignore[no-untyped-call]
         return y
 
 
@@ -63,7 +63,7 @@ class DepthToSpace(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = _DepthToSpaceFunction.apply(x, self.block)
+        y: Tensor = _DepthToSpaceFunction.apply(x, self.block)  # type: ignore[no-untyped-call]
         return y
 
 

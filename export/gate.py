@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from ensharpen_edge.export.parity import Run
+from ensharpen_edge.runtime.engine import F32
 
 from ensharpen_edge.errors import BadInputError, QualityError
-from ensharpen_edge.export.parity import Run
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.metrics.retained_gain import retained_gain
-from ensharpen_edge.runtime.engine import F32
 
 TINY_GAIN = 0.2
 """dB: photographs on which the student itself gains less say nothing about a retained share."""
@@ -118,11 +118,13 @@ def check_quality(report: GateReport, limits: GateLimits) -> None:
     hint = f"worst photograph: {worst.name}, {worst.student:.2f} dB -> {worst.exported:.2f} dB"
     if not report.mean_drop <= limits.mean_drop:
         raise QualityError(
-            f"the export loses {report.mean_drop:.3f} dB on average, allowed {limits.mean_drop:.2f}", hint=hint
+            f"the export loses {report.mean_drop:.3f} dB on average, allowed {limits.mean_drop:.2f}",
+            hint=hint,
         )
     if not report.retained >= limits.retained:
         raise QualityError(
-            f"the export retains {report.retained:.1%} of the sharpening, needs {limits.retained:.0%}", hint=hint
+            f"the export retains {report.retained:.1%} of the sharpening, needs {limits.retained:.0%}",
+            hint=hint,
         )
     for score in report.scores:
         floor = min(limits.identity_floor, score.identity_student)
@@ -145,7 +147,12 @@ def _score(student: Run, exported: Run, pair: GatePair) -> PhotoScore:
         return min(60.0, psnr(image, pair.sharp, data_range=1.0)) if np.isfinite(image).all() else -math.inf
 
     return PhotoScore(
-        pair.name, against(pair.degraded), against(reference), against(output), against(still), against(still_exported)
+        pair.name,
+        against(pair.degraded),
+        against(reference),
+        against(output),
+        against(still),
+        against(still_exported),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -15,26 +14,26 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from ensharpen_edge import __version__
-from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal
-from ensharpen_edge.errors import BadInputError, EnsharpenError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
-from ensharpen_edge.export.gate import GateLimits, GateReport, check_quality, score_pairs
+from ensharpen_edge.export.gate import GateLimits, GatePair, GateReport, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs
 from ensharpen_edge.export.parity import LIMITS, ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
 from ensharpen_edge.export.registry import check_precision, find_target
 from ensharpen_edge.export.request import BuildJob, ExportRequest
+from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.runtime.registry import open_engine
+
+from ensharpen_edge import __version__
+from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal
+from ensharpen_edge.errors import BadInputError, EnsharpenError
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.models.checkpoint import Checkpoint, find_checkpoint
 from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.student import Student
-from ensharpen_edge.runtime.engine import F32
-from ensharpen_edge.runtime.registry import open_engine
 
 GOLDEN_SIDE = 128
 
@@ -87,7 +86,12 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
         with new_artifact(request.out / name) as folder:
             parity, gate = _build(request, checkpoint, folder, evidence, step)
     except EnsharpenError as error:
-        evidence |= {"passed": False, "error": str(error), "hint": error.hint, "exit_code": int(error.exit_code)}
+        evidence |= {
+            "passed": False,
+            "error": str(error),
+            "hint": error.hint,
+            "exit_code": int(error.exit_code),
+        }
         _write_report(request.out / f"{name}.report.json", evidence)
         raise
     evidence |= {"passed": True, "seconds": round(time.monotonic() - started, 2)}
@@ -122,7 +126,7 @@ def _build(
         step("measuring the sharpening")
         pairs = gate_pairs(request.data)
         if request.size:
-            pairs = [dataclasses.replace(p, **_cut(p, request.size)) for p in pairs]
+            pairs = [_fit(pair, request.size) for pair in pairs]
         gate = score_pairs(reference, exported, pairs)
         evidence["gate"] = gate.to_dict()
         check_quality(gate, GateLimits())
@@ -158,15 +162,15 @@ def _probes(size: tuple[int, int] | None) -> list[Probe]:
     return [probe for probe in probes if probe.image.shape[2:] in shapes]
 
 
-def _cut(pair: Any, size: tuple[int, int]) -> dict[str, F32]:  # noqa: ANN401
+def _fit(pair: GatePair, size: tuple[int, int]) -> GatePair:
     """The pair at a static size: cut, or mirrored up to it."""
+    return GatePair(pair.name, _fit_image(pair.degraded, size), _fit_image(pair.sharp, size))
 
-    def fit(image: F32) -> F32:
-        image = image[:, :, : size[0], : size[1]]
-        missing = [(0, 0), (0, 0), (0, size[0] - image.shape[2]), (0, size[1] - image.shape[3])]
-        return np.ascontiguousarray(np.pad(image, missing, mode="reflect"))
 
-    return {"degraded": fit(pair.degraded), "sharp": fit(pair.sharp)}
+def _fit_image(image: F32, size: tuple[int, int]) -> F32:
+    image = image[:, :, : size[0], : size[1]]
+    missing = ((0, 0), (0, 0), (0, size[0] - image.shape[2]), (0, size[1] - image.shape[3]))
+    return np.ascontiguousarray(np.pad(image, missing, mode="reflect"))
 
 
 def _manifest(
@@ -203,11 +207,8 @@ def _manifest(
 
 
 def _write_golden(folder: Path, exported: Run, size: tuple[int, int] | None) -> None:
-    height, width = size or (GOLDEN_SIDE, GOLDEN_SIDE)
-    probe = next(iter(parity_probes(min(height, 256), min(width, 256))))
-    image = probe.image
-    missing = ((0, 0), (0, 0), (0, height - image.shape[2]), (0, width - image.shape[3]))
-    image = np.ascontiguousarray(np.pad(image, missing, mode="reflect"))
+    size = size or (GOLDEN_SIDE, GOLDEN_SIDE)
+    image = _fit_image(parity_probes(*size)[0].image, size)
     expected = exported(image)
     path = folder / GOLDEN
     path.parent.mkdir()
@@ -222,6 +223,6 @@ def _write_report(path: Path, evidence: dict[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise BadInputError(f"{path}: cannot write the report ({error})") from error

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ensharpen_edge.export.parity import Rung
+
 from ensharpen_edge.artifact import IoContract
 from ensharpen_edge.errors import UsageError
-from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.models.config import TOTAL_STRIDE
 from ensharpen_edge.models.student import Student
 
@@ -39,9 +40,7 @@ class ExportRequest:
 
     def __post_init__(self) -> None:
         if self.size and any(side < TOTAL_STRIDE or side % TOTAL_STRIDE for side in self.size):
-            raise UsageError(
-                f"--size {self.size[0]}x{self.size[1]}: both sides must be multiples of {TOTAL_STRIDE}"
-            )
+            raise UsageError(f"--size {self.size[0]}x{self.size[1]}: both sides must be multiples of {TOTAL_STRIDE}")
         if self.fault is not None and self.fault not in FAULTS:
             raise UsageError(f"unknown stage {self.fault!r} for a drill", hint=f"known: {', '.join(FAULTS)}")
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from ensharpen_edge.runtime.engine import Engine
+from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, sharpen_photo
+from ensharpen_edge.runtime.registry import open_engine
 from rich.progress import TaskID
 
 from ensharpen_edge.artifact import Artifact
@@ -16,9 +19,6 @@ from ensharpen_edge.console import print_error, print_json, progress, run_comman
 from ensharpen_edge.errors import BadInputError, EnsharpenError, UsageError
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
 from ensharpen_edge.imaging.encode import write_photo
-from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, sharpen_photo
-from ensharpen_edge.runtime.registry import open_engine
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -134,7 +134,9 @@ def run(
     artifact: Annotated[Path, typer.Argument(help="Artifact folder, as ensharpen-export writes it.")],
     photos: Annotated[list[Path], typer.Argument(help="Photographs: JPEG, PNG, WebP, TIFF.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("sharp"),
-    tile: Annotated[str, typer.Option(help="'auto', 'off', or tile side in pixels. Never changes the result.")] = "auto",
+    tile: Annotated[
+        str, typer.Option(help="'auto', 'off', or tile side in pixels. Never changes the result.")
+    ] = "auto",
     format: Annotated[str | None, typer.Option(help="Write jpg, png, webp or tif instead of the source's.")] = None,
     device: Annotated[str, typer.Option(help="Where the backend runs: cpu, cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,

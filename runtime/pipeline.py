@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from ensharpen_edge.runtime.engine import F32, Engine
+from ensharpen_edge.runtime.tiling import Span, TilePlan, plan_fixed, plan_tiles
 
 from ensharpen_edge.artifact import Artifact, IoContract
 from ensharpen_edge.errors import QualityError
 from ensharpen_edge.imaging.photo import U8, Photo
-from ensharpen_edge.runtime.engine import F32, Engine
-from ensharpen_edge.runtime.tiling import Span, TilePlan, plan_fixed, plan_tiles
 
 TileChoice = int | Literal["auto", "off"]
 
@@ -62,9 +62,7 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
     """
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
-        return plan_fixed(
-            height, width, window=(shape.height, shape.width), halo=shape.halo, stride=shape.multiple_of
-        )
+        return plan_fixed(height, width, window=(shape.height, shape.width), halo=shape.halo, stride=shape.multiple_of)
     if tile == "auto":
         tile = AUTO_TILE if shape.tile_exact and height * width > AUTO_WHOLE_FRAME else "off"
     side = None if tile == "off" else tile
@@ -101,7 +99,8 @@ def sharpen_frame(
         returned = time.perf_counter()
         rows = slice(tile.rows.keep_start - tile.rows.start, min(tile.rows.keep_end, height) - tile.rows.start)
         columns = slice(
-            tile.columns.keep_start - tile.columns.start, min(tile.columns.keep_end, width) - tile.columns.start
+            tile.columns.keep_start - tile.columns.start,
+            min(tile.columns.keep_end, width) - tile.columns.start,
         )
         kept = result[0][:, rows, columns] if io.layout == "NCHW" else result[0][rows, columns].transpose(2, 0, 1)
         target = output[tile.rows.keep_start : tile.rows.keep_end, tile.columns.keep_start : tile.columns.keep_end]
@@ -116,7 +115,11 @@ def sharpen_frame(
 
 
 def sharpen_photo(
-    artifact: Artifact, engine: Engine, photo: Photo, tile: TileChoice = "auto", progress: Progress | None = None
+    artifact: Artifact,
+    engine: Engine,
+    photo: Photo,
+    tile: TileChoice = "auto",
+    progress: Progress | None = None,
 ) -> tuple[Photo, Timing]:
     """Sharpen a photograph; alpha, profile and EXIF are carried over."""
     plan = plan_for(artifact, photo.height, photo.width, tile)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.onnxruntime import OnnxRuntimeEngine
+
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.errors import unknown_name
 
 EngineFactory = Callable[[Artifact, str, int], Engine]
 

@@ -58,7 +58,11 @@ def command() -> Command:
         script = Path(sys.executable).parent / name
         environment = {**os.environ, "OMP_NUM_THREADS": "2", "NO_COLOR": "1"}
         return subprocess.run(
-            [str(script), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment
+            [str(script), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment,
         )
 
     return run

@@ -33,7 +33,7 @@ class PhotoSet:
     @property
     def megapixels(self) -> float:
         """Pixels of all photographs in millions."""
-        return sum(image.shape[0] * image.shape[1] for image in self.images) / 1e6
+        return float(sum(image.shape[0] * image.shape[1] for image in self.images)) / 1e6
 
     def subset(self, keep: Callable[[str], bool]) -> PhotoSet:
         """The photographs whose name `keep` accepts."""

@@ -38,7 +38,7 @@ def convolve(images: Tensor, kernels: Tensor, border: Border = "reflect") -> Ten
     if height < size or width < size:
         raise ValueError(f"a {size}x{size} kernel does not fit a {height}x{width} image")
     spectrum = torch.fft.rfft2(F.pad(kernels, (0, width - size, 0, height - size)))
-    blurred = torch.fft.irfft2(torch.fft.rfft2(images) * spectrum.unsqueeze(1), s=(height, width))
+    blurred: Tensor = torch.fft.irfft2(torch.fft.rfft2(images) * spectrum.unsqueeze(1), s=(height, width))
     if border == "circular":
         return torch.roll(blurred, (-radius, -radius), dims=(-2, -1))
     return blurred[..., 2 * radius :, 2 * radius :]

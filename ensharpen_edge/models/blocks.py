@@ -74,11 +74,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = x if self.dense else self.depthwise(x)
-        return x + self.contract(F.relu(self.expand(y)))
+        residual: Tensor = self.contract(F.relu(self.expand(y)))
+        return x + residual
 
 
 def residual_stack(channels: int, depth: int, expansion: int, *, branches: bool, dense: bool) -> nn.Sequential:
     """`depth` residual blocks in a row."""
-    return nn.Sequential(
-        *(ResidualBlock(channels, expansion, branches=branches, dense=dense) for _ in range(depth))
-    )
+    return nn.Sequential(*(ResidualBlock(channels, expansion, branches=branches, dense=dense) for _ in range(depth)))

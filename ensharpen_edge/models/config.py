@@ -59,7 +59,9 @@ class StudentConfig:
         unknown = sorted(set(data) - known)
         if unknown:
             raise UsageError(f"student config: unknown fields {', '.join(unknown)}")
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+        }
         try:
             return cls(**values)
         except TypeError as error:

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-import torch
-from torch import Tensor
-
 from ensharpen_edge.models.blocks import BranchedDepthwiseConv, ResidualBlock
 from ensharpen_edge.models.student import Student
-
-
-def _copy(target: Tensor, value: Tensor) -> None:
-    with torch.no_grad():
-        target.copy_(value)
 
 
 def fold_branches(student: Student) -> Student:
@@ -43,20 +35,12 @@ def merge_separable(student: Student) -> Student:
     if source.config.dense:
         return source
     dense = Student(dataclasses.replace(source.config, dense=True)).eval()
-    blocks = {n: m for n, m in source.named_modules() if isinstance(m, ResidualBlock)}
-    targets = dict(dense.named_modules())
-    merged = set()
-    for name, block in blocks.items():
-        depthwise, expand = block.depthwise, block.expand
-        pointwise = expand.weight[:, :, 0, 0]
-        weight = pointwise[:, :, None, None] * depthwise.weight[None, :, 0]  # type: ignore[index]
-        bias = expand.bias + pointwise @ depthwise.bias  # type: ignore[operator]
-        target = targets[f"{name}.expand"]
-        _copy(target.weight, weight)  # type: ignore[arg-type]
-        _copy(target.bias, bias)  # type: ignore[arg-type]
-        merged |= {f"{name}.{part}.{kind}" for part in ("depthwise", "expand") for kind in ("weight", "bias")}
-    own = dense.state_dict()
-    for key, value in source.state_dict().items():
-        if key not in merged:
-            _copy(own[key], value)
+    state = dict(source.state_dict())
+    for name, module in source.named_modules():
+        if isinstance(module, ResidualBlock):
+            kernel, kernel_bias = (state.pop(f"{name}.depthwise.{kind}") for kind in ("weight", "bias"))
+            pointwise = state[f"{name}.expand.weight"][:, :, 0, 0]
+            state[f"{name}.expand.weight"] = pointwise[:, :, None, None] * kernel[None, :, 0]
+            state[f"{name}.expand.bias"] = state[f"{name}.expand.bias"] + pointwise @ kernel_bias
+    dense.load_state_dict(state)
     return dense

@@ -21,7 +21,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 def train(
     data: Annotated[Path, typer.Option(help="Folder of sharp photographs.")],
     model: Annotated[str, typer.Option(help="nano, small or base.")] = "nano",
-    out: Annotated[Path, typer.Option(help="Folder of the run: state, log, and at the end the checkpoint.")] = Path("runs/nano"),
+    out: Annotated[Path, typer.Option(help="Folder of the run: state, log, and at the end the checkpoint.")] = Path(
+        "runs/nano"
+    ),
     minutes: Annotated[float, typer.Option(min=0, help="Length of the schedule in minutes.")] = 0.0,
     steps: Annotated[int, typer.Option(min=0, help="Length of the schedule in steps (instead of minutes).")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 16,
@@ -88,7 +90,9 @@ def finish(trainer: Any, student: Any, photos: PhotoSet, licence: str, source: s
     path = trainer.folder / f"{student.config.name}.safetensors"
     card = training_card(trainer.config, trainer.progress, photos, trainer.validation_scores(), licence, source)
     save_checkpoint(student, path, card)
-    stdout().print(f"{path}  validation {card['validation']['psnr']:.2f} dB, input {card['validation']['degraded']:.2f} dB")
+    stdout().print(
+        f"{path}  validation {card['validation']['psnr']:.2f} dB, input {card['validation']['degraded']:.2f} dB"
+    )
     stdout().print(f"export it: ensharpen-export --target onnx --model {path}")
 
 

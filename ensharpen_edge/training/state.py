@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +49,14 @@ def save_state(
         tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
     tensors["generator"] = generator.get_state()
     tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    metadata = {"progress": json.dumps(vars(progress)), "config": json.dumps(config), "updates": str(average.updates)}
+    metadata = {
+        "progress": json.dumps(vars(progress)),
+        "config": json.dumps(config),
+        "updates": str(average.updates),
+    }
     temporary = path.with_suffix(".partial")
     save_file(tensors, temporary, metadata=metadata)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_state(

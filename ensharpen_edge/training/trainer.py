@@ -103,7 +103,8 @@ class Trainer:
         held_out = photos.subset(is_held_out)
         if not len(held_out) or not len(training):
             raise BadInputError(
-                f"{len(photos)} photographs are too few to hold one in 16 out for validation", hint="add photographs"
+                f"{len(photos)} photographs are too few to hold one in 16 out for validation",
+                hint="add photographs",
             )
         self.crops = CropSampler(training, config.crop + 2 * config.mix.margin)
         self.validation: ValidationSet = validation_set(held_out)

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from ensharpen_edge.artifact import IoContract
-from ensharpen_edge.errors import ParityError, require
 from ensharpen_edge.export.depth_order import to_depth_order
 from ensharpen_edge.export.parity import Run, Rung
 from ensharpen_edge.export.request import Build, BuildJob
-from ensharpen_edge.models.student import Student
 from ensharpen_edge.runtime.engine import F32
+
+from ensharpen_edge.artifact import IoContract
+from ensharpen_edge.errors import ParityError, require
+from ensharpen_edge.models.student import Student
 
 OPSET = 17
 """Newest opset that every TensorRT since 8.5 parses, INT8 included."""
@@ -91,7 +91,7 @@ def export_graph(student: Student, size: tuple[int, int] | None = None) -> Any: 
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             to_depth_order(student),
             (torch.zeros(1, 3, height, width),),
@@ -147,8 +147,9 @@ def to_half(model: Any) -> Any:  # noqa: ANN401
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one per weight below fp16's smallest normal number
-        half = float16.convert_float_to_float16(onnx.ModelProto.FromString(model.SerializeToString()), keep_io_types=True)
-    return half
+        return float16.convert_float_to_float16(
+            onnx.ModelProto.FromString(model.SerializeToString()), keep_io_types=True
+        )
 
 
 def reference_run(model: Any) -> Run:  # noqa: ANN401
@@ -174,9 +175,7 @@ def session_run(model: Any) -> Run:  # noqa: ANN401
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def run(batch: F32) -> F32:
         (output,) = session.run([OUTPUT], {INPUT: batch})

@@ -43,7 +43,7 @@ def test_mix_is_seeded_and_degrades():
     assert torch.equal(first, second)
     assert (first - target).abs().mean() > 0.05
     assert torch.allclose(first * 255, (first * 255).round(), atol=1e-4)
-    assert 0.0 <= first.min()
+    assert first.min() >= 0.0
     assert first.max() <= 1.0
 
 
@@ -51,6 +51,10 @@ def test_linear_light_brightens_blurred_edges():
     edge = torch.zeros(4, 3, 64, 64)
     edge[..., 32:] = 1.0
     quiet = GaussianNoiseConfig(clean=1.0)
-    linear, _ = degrade(edge, DegradationMix(noise=quiet, linear_light=1.0, identity=0.0), torch.Generator().manual_seed(1))
-    gamma, _ = degrade(edge, DegradationMix(noise=quiet, linear_light=0.0, identity=0.0), torch.Generator().manual_seed(1))
+    linear, _ = degrade(
+        edge, DegradationMix(noise=quiet, linear_light=1.0, identity=0.0), torch.Generator().manual_seed(1)
+    )
+    gamma, _ = degrade(
+        edge, DegradationMix(noise=quiet, linear_light=0.0, identity=0.0), torch.Generator().manual_seed(1)
+    )
     assert linear.mean() > gamma.mean() + 0.005

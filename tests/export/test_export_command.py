@@ -6,21 +6,36 @@ import json
 
 import numpy as np
 import pytest
+from ensharpen_edge.runtime.registry import open_engine
 from safetensors.torch import load_file, save_file
 
 from ensharpen_edge.artifact import Artifact, sha256_of
 from ensharpen_edge.models.checkpoint import save_checkpoint, shipped_models
 from ensharpen_edge.models.config import NANO
 from ensharpen_edge.models.student import Student
-from ensharpen_edge.runtime.registry import open_engine
 
 
 def test_fp32_and_fp16_in_one_command(command, tmp_path):
     done = command(
-        "ensharpen-export", "--target", "onnx", "--model", "nano", "--precision", "fp32,fp16", "--out", tmp_path
+        "ensharpen-export",
+        "--target",
+        "onnx",
+        "--model",
+        "nano",
+        "--precision",
+        "fp32,fp16",
+        "--out",
+        tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    for text in ("Parity ladder", "folded", "onnxsim", "fp16 arithmetic", "Release gate", "retained sharpening gain"):
+    for text in (
+        "Parity ladder",
+        "folded",
+        "onnxsim",
+        "fp16 arithmetic",
+        "Release gate",
+        "retained sharpening gain",
+    ):
         assert text in done.stdout
     full, half = Artifact.open(tmp_path / "nano-onnx-fp32"), Artifact.open(tmp_path / "nano-onnx-fp16")
     assert half.model_path.stat().st_size < 0.6 * full.model_path.stat().st_size

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from ensharpen_edge.errors import ParityError
 from ensharpen_edge.export.parity import LIMITS, ParityLimits, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, parity_probes, probe_photos
+
+from ensharpen_edge.errors import ParityError
 
 
 def offset(value: float):
@@ -27,7 +27,12 @@ def test_probes_hold_photographs_and_traps():
 
 
 def test_the_ladder_blames_the_rung_that_lost_most():
-    rungs = [Rung("torch", offset(0)), Rung("a", offset(1e-3)), Rung("b", offset(2e-2)), Rung("c", offset(2.01e-2))]
+    rungs = [
+        Rung("torch", offset(0)),
+        Rung("a", offset(1e-3)),
+        Rung("b", offset(2e-2)),
+        Rung("c", offset(2.01e-2)),
+    ]
     report = climb(rungs, PROBES)
     assert report.worst_rung.name == "b"
     assert report.rungs[-1].max_abs_torch == pytest.approx(2.01e-2, rel=1e-3)

@@ -33,7 +33,9 @@ def measured_radius(config: StudentConfig, size: int) -> int:
     return radius
 
 
-@pytest.mark.parametrize(("config", "size"), [(TINY, 96), (NANO, 256), (SMALL, 256), (BASE, 320)], ids=lambda v: str(v)[:24])
+@pytest.mark.parametrize(
+    ("config", "size"), [(TINY, 96), (NANO, 256), (SMALL, 256), (BASE, 320)], ids=lambda v: str(v)[:24]
+)
 def test_receptive_radius_is_what_gradients_reach(config, size):
     assert geometry(config).receptive_radius == measured_radius(config, size)
 

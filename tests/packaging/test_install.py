@@ -67,8 +67,14 @@ def test_wheel_leaks_no_top_level_folder(distributions):
 
 
 def test_sdist_holds_what_the_wheel_is_built_from(distributions):
-    names = tarfile.open(distributions["sdist"]).getnames()
-    for needed in ("runtime/tiling.py", "export/pipeline.py", "ensharpen_edge/weights/nano.safetensors", "LICENSE"):
+    with tarfile.open(distributions["sdist"]) as archive:
+        names = archive.getnames()
+    for needed in (
+        "runtime/tiling.py",
+        "export/pipeline.py",
+        "ensharpen_edge/weights/nano.safetensors",
+        "LICENSE",
+    ):
         assert any(name.endswith("/" + needed) for name in names), needed
 
 
@@ -76,7 +82,14 @@ def test_wheel_runs_without_torch(clean, artifact: Artifact, photo_folder, tmp_p
     assert "Sharpen photographs" in run(clean / "ensharpen-run", "--help")
     code = "import ensharpen_edge.runtime, importlib.util as u; assert u.find_spec('torch') is None; print('ok')"
     assert "ok" in run(clean / "python", "-c", code, cwd=tmp_path)
-    run(clean / "ensharpen-run", artifact.path, photo_folder / "raft.png", "-o", tmp_path / "sharp", cwd=tmp_path)
+    run(
+        clean / "ensharpen-run",
+        artifact.path,
+        photo_folder / "raft.png",
+        "-o",
+        tmp_path / "sharp",
+        cwd=tmp_path,
+    )
     assert (tmp_path / "sharp" / "raft.png").stat().st_size > 100_000
 
 

@@ -69,7 +69,13 @@ def test_good_photographs_are_written_beside_bad_ones(command, artifact, inputs,
 
 def test_json_report(command, artifact, inputs, tmp_path):
     done = command(
-        "ensharpen-run", artifact.path, inputs / "good.png", inputs / "no.png", "-o", tmp_path / "out", "--json"
+        "ensharpen-run",
+        artifact.path,
+        inputs / "good.png",
+        inputs / "no.png",
+        "-o",
+        tmp_path / "out",
+        "--json",
     )
     assert done.returncode == 9
     good, bad = json.loads(done.stdout)["results"]
@@ -132,7 +138,12 @@ def test_two_photographs_of_one_name(command, artifact, inputs, tmp_path):
     (tmp_path / "other").mkdir()
     shutil.copy(inputs / "good.png", tmp_path / "other" / "good.png")
     done = command(
-        "ensharpen-run", artifact.path, inputs / "good.png", tmp_path / "other" / "good.png", "-o", tmp_path / "out"
+        "ensharpen-run",
+        artifact.path,
+        inputs / "good.png",
+        tmp_path / "other" / "good.png",
+        "-o",
+        tmp_path / "out",
     )
     assert done.returncode == 2
     assert "both" in done.stderr

@@ -4,12 +4,12 @@ import random
 
 import numpy as np
 import pytest
-
-from ensharpen_edge.errors import UsageError
-from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
 from ensharpen_edge.runtime.registry import open_engine
 from ensharpen_edge.runtime.tiling import plan_axis, plan_fixed, plan_tiles
+
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.imaging.decode import read_photo
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_fixed_windows_cover_small_and_large_frames():
 
 
 def test_impossible_windows_are_refused():
-    with pytest.raises(UsageError, match="smallest window is 120"):
+    with pytest.raises(UsageError, match="leaves nothing between two halos of 56"):
         plan_axis(1000, 112, 56, 8)
     with pytest.raises(UsageError, match="--tile"):
         plan_tiles(100, 100, tile=0, halo=56, stride=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -92,7 +93,9 @@ def test_nan_loss_stops_with_the_step(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"steps": 0}, {"minutes": 1.0}, {"crop": 30}, {"batch": 0}], ids=lambda change: next(iter(change))
+    "change",
+    [{"steps": 0}, {"minutes": 1.0}, {"crop": 30}, {"batch": 0}],
+    ids=lambda change: next(iter(change)),
 )
 def test_impossible_settings(change):
     with pytest.raises(UsageError):
@@ -146,8 +149,8 @@ def test_schedule():
     rates = [cosine_with_warmup(step, 1000, 1e-3, warmup=100) for step in range(1001)]
     assert rates[99] == pytest.approx(1e-3)
     assert rates[-1] == pytest.approx(1e-6)
-    assert all(a <= b for a, b in zip(rates[:99], rates[1:100], strict=True))
-    assert all(a >= b for a, b in zip(rates[100:-1], rates[101:], strict=True))
+    assert all(a <= b for a, b in itertools.pairwise(rates[:100]))
+    assert all(a >= b for a, b in itertools.pairwise(rates[100:]))
 
 
 def test_weight_average_follows_its_formula():
@@ -169,7 +172,18 @@ def test_command_trains_and_refuses_to_overwrite(command, photo_folder, tmp_path
         name = held_out_name() if index == 0 else f"t{index}.png"
         (tmp_path / "photos").mkdir(exist_ok=True)
         (tmp_path / "photos" / name).symlink_to(file)
-    arguments = ("--data", tmp_path / "photos", "--steps", 60, "--batch", 2, "--crop", 32, "--out", tmp_path / "run")
+    arguments = (
+        "--data",
+        tmp_path / "photos",
+        "--steps",
+        60,
+        "--batch",
+        2,
+        "--crop",
+        32,
+        "--out",
+        tmp_path / "run",
+    )
     done = command("ensharpen-train", *arguments)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "nano.safetensors").exists()

@@ -1,0 +1,43 @@
+# make demo   export the shipped student through the gate, sharpen the bundled photographs, write a page
+# make test   install what the tests need and run them
+# make lint   ruff and mypy
+# make clean  remove everything that was built
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find ensharpen_edge export calibration runtime benchmarks -name '*.py' -o -name '*.safetensors' \
+	-o -name '*.html' -o -name '*.png') pyproject.toml constraints.txt
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.demo
+	$(BIN)/ensharpen-export --target onnx --model nano --precision fp32 --out build
+	$(BIN)/ensharpen-bench demo build/nano-onnx-fp32 --photos tests/data --out build/demo
+
+test: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p ensharpen_edge
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p ensharpen_edge
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13), "needs Python 3.10 to 3.13"'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.python $(SOURCES)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt ".[onnx,bench]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.python $(SOURCES)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt ".[test]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
