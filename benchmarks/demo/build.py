@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from ensharpen_edge.benchmarks.demo.page import DemoRow, render
+from ensharpen_edge.benchmarks.demo.sheet import CROP, Strip, write_sheet
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, gaussian_kernel
 from ensharpen_edge.benchmarks.quality import photo_files
 from ensharpen_edge.runtime.engine import Engine
@@ -32,10 +33,14 @@ def blur_photo(sharp: U8, case: GaussianCase) -> U8:
 
 
 def build_demo(artifact: Artifact, photos: Path, out: Path, threads: int = 0) -> list[DemoRow]:
-    """Write `index.html` and its pictures into `out`; returns one row per photograph."""
+    """Write `index.html`, its pictures and the contact sheet into `out`; returns one row per photograph."""
     out.mkdir(parents=True, exist_ok=True)
     with open_engine(artifact, threads=threads) as engine:
-        rows = [_one(artifact, engine, file, out) for file in photo_files(photos)]
+        pairs = [_one(artifact, engine, file, out) for file in photo_files(photos)]
+    rows = [row for row, _ in pairs]
+    strips = [strip for _, strip in pairs if min(strip.truth.shape[:2]) >= CROP]
+    if strips:
+        write_sheet(strips, out / "sheet.png")
     lead = (
         f"Photographs the network has never seen, blurred (Gaussian, {CASE.blur:g} px), with noise "
         f"({CASE.noise:g}/255), then sharpened by the artifact {artifact.path.name} "
@@ -47,18 +52,13 @@ def build_demo(artifact: Artifact, photos: Path, out: Path, threads: int = 0) ->
     return rows
 
 
-def _one(artifact: Artifact, engine: Engine, file: Path, out: Path) -> DemoRow:
+def _one(artifact: Artifact, engine: Engine, file: Path, out: Path) -> tuple[DemoRow, Strip]:
     truth = read_photo(file)
     before = dataclasses.replace(truth, rgb=blur_photo(truth.rgb, CASE))
     sharpen_photo(artifact, engine, before)  # the first run of a size pays for memory; the second is timed
     after, timing = sharpen_photo(artifact, engine, before)
     for suffix, pixels in (("before", before.rgb), ("after", after.rgb), ("truth", truth.rgb)):
         write_photo(Photo(pixels), out / f"{file.stem}-{suffix}.png")
-    return DemoRow(
-        file.stem,
-        truth.width,
-        truth.height,
-        psnr(before.rgb, truth.rgb, data_range=255),
-        psnr(after.rgb, truth.rgb, data_range=255),
-        timing.total * 1e3,
-    )
+    scores = [psnr(image.rgb, truth.rgb, data_range=255) for image in (before, after)]
+    row = DemoRow(file.stem, truth.width, truth.height, scores[0], scores[1], timing.total * 1e3)
+    return row, Strip(file.stem, before.rgb, after.rgb, truth.rgb, scores[0], scores[1])

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.photo import U8, Photo
@@ -18,6 +18,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 _ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
 _SIXTEEN_BIT = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
 _ORIENTATION = 0x0112
+_DESCRIPTIVE_TAGS = tuple(
+    ExifTags.Base[name] for name in ("ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "Copyright")
+)
 
 
 def read_photo(path: Path) -> Photo:
@@ -54,9 +57,10 @@ def _to_photo(image: Image.Image, path: Path) -> Photo:
     if getattr(image, "n_frames", 1) > 1:
         notes.append(f"{image.n_frames} frames, only the first was used")  # type: ignore[attr-defined]
     icc = image.info.get("icc_profile")
+    from_tiff = image.format == "TIFF"
     if image.getexif().get(_ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
-    exif = _exif_bytes(image)
+    exif = _exif_bytes(image, described_only=from_tiff)
 
     alpha = None
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
@@ -80,8 +84,18 @@ def _to_photo(image: Image.Image, path: Path) -> Photo:
     return Photo(np.asarray(image.convert("RGB")), None, grey, icc, exif, tuple(notes))
 
 
-def _exif_bytes(image: Image.Image) -> bytes | None:
-    exif = image.getexif()
+def _exif_bytes(image: Image.Image, *, described_only: bool) -> bytes | None:
+    """The EXIF block; of a TIFF, whose tags also say where its strips lie, only those that describe the picture."""
+    source = image.getexif()
+    if not described_only:
+        return source.tobytes() if len(source) else None
+    exif = Image.Exif()
+    for tag in _DESCRIPTIVE_TAGS:
+        if tag in source:
+            exif[tag] = source[tag]
+    for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        if values := source.get_ifd(directory):
+            exif.get_ifd(directory).update(values)
     return exif.tobytes() if len(exif) else None
 
 

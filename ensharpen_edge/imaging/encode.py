@@ -24,7 +24,8 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def write_photo(photo: Photo, path: Path) -> None:
-    """Encode by the file name's ending: JPEG (quality 95, 4:4:4), PNG, WebP (quality 95), TIFF (LZW).
+    """Encode by the file name's ending: JPEG (quality 95, 4:4:4), PNG, WebP (quality 95), TIFF (LZW; uncompressed when
+    there is EXIF to keep).
 
     JPEG has no alpha: transparent pixels are laid over white.
 
@@ -40,6 +41,8 @@ def write_photo(photo: Photo, path: Path) -> None:
         options = {**options, "icc_profile": photo.icc}
     if photo.exif:
         options = {**options, "exif": photo.exif}
+        if name == "TIFF":
+            options["compression"] = "raw"  # libtiff, which compresses, cannot write EXIF's own directory
     temporary = None
     try:
         handle, temporary_name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)

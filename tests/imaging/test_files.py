@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.imaging.decode import read_photo
@@ -141,6 +141,35 @@ def test_profile_is_kept(tmp_path, picture):
     photo = read_photo(tmp_path / "a.jpg")
     write_photo(photo, tmp_path / "b.webp")
     assert Image.open(tmp_path / "b.webp").info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("target", ["b.tif", "b.jpg"])
+def test_tiff_tags_that_describe_are_kept_and_layout_is_not(tmp_path, photo, target):
+    source = Image.fromarray(photo)
+    source.save(tmp_path / "a.tif", tiffinfo={0x010F: "Maker", 0x8298: "Someone"}, compression="tiff_lzw")
+    decoded = read_photo(tmp_path / "a.tif")
+    smaller = Photo(decoded.rgb[:50, :60], exif=decoded.exif)
+    write_photo(smaller, tmp_path / target)
+    again = Image.open(tmp_path / target)
+    assert again.size == (60, 50)
+    assert again.getexif()[0x010F] == "Maker"
+    assert np.abs(np.asarray(again).astype(int) - smaller.rgb).mean() < 3
+
+
+def test_camera_data_reaches_every_format(tmp_path, picture):
+    exif = picture.getexif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FNumber] = 2.8
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    for name in ("b.jpg", "b.png", "b.webp", "b.tif"):
+        write_photo(read_photo(tmp_path / "a.jpg"), tmp_path / name)
+        again = read_photo(tmp_path / name)
+        kept = Image.Exif()
+        kept.load(again.exif)
+        assert kept[0x010F] == "Maker"
+        assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FNumber] == pytest.approx(2.8)
+        assert kept.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
 
 
 def test_several_frames(tmp_path, picture):

@@ -33,11 +33,11 @@ def test_sides_must_fit_the_stride(shape):
 
 
 @pytest.mark.parametrize(
-    ("config", "parameters", "gmac"), [(NANO, 98_876, 4.43), (SMALL, 444_940, 16.6), (BASE, 1_439_180, 49.7)]
+    ("config", "parameters", "gmac"), [(NANO, 98_876, 4.43), (SMALL, 445_164, 16.6), (BASE, 1_439_580, 49.7)]
 )
 def test_sizes_are_the_documented_ones(config, parameters, gmac):
     folded = fold_branches(Student(config))
-    assert count_parameters(folded) == pytest.approx(parameters, rel=0.01)
+    assert count_parameters(folded) == pytest.approx(parameters)
     assert gmac_per_megapixel(folded) == pytest.approx(gmac, rel=0.02)
 
 
