@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from ensharpen_edge.benchmarks.card_scores import record_score, score_entry
 from ensharpen_edge.benchmarks.demo.build import CASE, build_demo
 from ensharpen_edge.benchmarks.overhead import measure_overhead, peak_memory, synthetic_photo
 from ensharpen_edge.benchmarks.protocol import GaussianCase
@@ -41,6 +42,7 @@ def quality(
     data: Annotated[Path, typer.Option(help="Folder of sharp photographs, e.g. CBSD68.")],
     blur: Annotated[float, typer.Option(min=0.1, help="Gaussian blur, standard deviation in pixels.")] = 1.6,
     noise: Annotated[float, typer.Option(min=0.0, help="Gaussian noise, standard deviation in code values.")] = 2.55,
+    card: Annotated[Path | None, typer.Option(help="Record the scores on this checkpoint card.")] = None,
     json_output: Json = False,
 ) -> None:
     """PSNR and SSIM on blurred photographs, beside the degraded input and the best unsharp mask.
@@ -61,6 +63,11 @@ def quality(
         scores = evaluate(
             files, GaussianCase(blur, noise), methods, lambda done, _total: bar.update(task, completed=done)
         )
+    for score in scores:
+        if card is not None and score.method in opened:
+            artifact = opened[score.method]
+            entry = score_entry(data, len(files), GaussianCase(blur, noise), artifact, scores[0], score)
+            record_score(card, artifact, entry)
     if json_output:
         print_json([dataclasses.asdict(score) for score in scores])
         return

@@ -11,6 +11,7 @@ from ensharpen_edge.benchmarks.unsharp import unsharp_mask
 from scipy import ndimage
 
 from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.models.checkpoint import shipped_models
 
 
 def test_blur_matches_scipy(photo):
@@ -45,6 +46,22 @@ def test_quality_command(command, artifact, photo_folder):
     assert ours["psnr_rgb"] > unsharp["psnr_rgb"] + 0.8 > degraded["psnr_rgb"]
     assert ours["ssim"] > unsharp["ssim"]
     assert len(ours["per_image"]) == 5
+
+
+def test_scores_are_recorded_on_the_card_of_the_same_weights(command, artifact, photo_folder, tmp_path):
+    shipped = shipped_models()["nano"].with_suffix(".json")
+    card = tmp_path / "nano.json"
+    card.write_text(json.dumps({**json.loads(shipped.read_text()), "scores": []}))
+    arguments = ("quality", artifact.path, "--data", photo_folder, "--card", card)
+    for _ in range(2):
+        assert command("ensharpen-bench", *arguments).returncode == 0
+    (entry,) = json.loads(card.read_text())["scores"]
+    assert entry["psnr_rgb"] > entry["psnr_degraded"] + 1
+    assert "--blur 1.6 --noise 2.55" in entry["command"]
+    card.write_text(json.dumps({"sha256": "0" * 64, "scores": []}))
+    done = command("ensharpen-bench", *arguments)
+    assert done.returncode == 8
+    assert "other weights" in done.stderr
 
 
 def test_quality_command_without_photographs(command, artifact, tmp_path):
