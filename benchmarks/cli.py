@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
+
+from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.card_scores import record_score, score_entry
 from ensharpen_edge.benchmarks.demo.build import CASE, build_demo
 from ensharpen_edge.benchmarks.overhead import measure_overhead, peak_memory, synthetic_photo
 from ensharpen_edge.benchmarks.protocol import GaussianCase
 from ensharpen_edge.benchmarks.quality import artifact_method, evaluate, photo_files
-from ensharpen_edge.runtime.pipeline import TileChoice
-from ensharpen_edge.runtime.registry import open_engine
-from rich.table import Table
-
-from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.console import print_json, progress, run_command, stdout
 from ensharpen_edge.errors import QualityError, UsageError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
+from ensharpen_edge.runtime.pipeline import TileChoice
+from ensharpen_edge.runtime.registry import open_engine
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
 

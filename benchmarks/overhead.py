@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ensharpen_edge.runtime.engine import F32, Engine
-from ensharpen_edge.runtime.pipeline import TileChoice, plan_for, sharpen_frame, sharpen_photo
-from ensharpen_edge.runtime.registry import open_engine
-from ensharpen_edge.runtime.tiling import TilePlan
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import U8, Photo
+from ensharpen_edge.runtime.engine import F32, Engine
+from ensharpen_edge.runtime.pipeline import TileChoice, plan_for, sharpen_frame, sharpen_photo
+from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.tiling import TilePlan
 
 WARM_UP = 2
 """Rounds before the timed ones: a backend grows its memory during the first."""

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ensharpen_edge.benchmarks.protocol import F32, GaussianCase, degrade
-from ensharpen_edge.benchmarks.unsharp import SETTINGS, unsharp_mask
-from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import plan_for
 
 from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.benchmarks.protocol import F32, GaussianCase, degrade
+from ensharpen_edge.benchmarks.unsharp import SETTINGS, unsharp_mask
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.metrics.ssim import ssim
+from ensharpen_edge.runtime.engine import Engine
+from ensharpen_edge.runtime.pipeline import plan_for
 
 Method = Callable[[F32], F32]
 """float32 (H, W, 3) in [0, 1] -> the same."""

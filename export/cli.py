@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
+
+from ensharpen_edge.console import print_json, run_command, stderr, stdout
+from ensharpen_edge.errors import EnsharpenError, UsageError
 from ensharpen_edge.export.gate import GateLimits, GateReport
 from ensharpen_edge.export.parity import LIMITS, ParityReport
 from ensharpen_edge.export.pipeline import ExportResult, artifact_name, export_model
 from ensharpen_edge.export.registry import check_precision, find_target
 from ensharpen_edge.export.request import ExportRequest
-from rich.table import Table
-
-from ensharpen_edge.console import print_json, run_command, stderr, stdout
-from ensharpen_edge.errors import EnsharpenError, UsageError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 

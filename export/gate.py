@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from ensharpen_edge.export.parity import Run
-from ensharpen_edge.runtime.engine import F32
 
 from ensharpen_edge.errors import BadInputError, QualityError
+from ensharpen_edge.export.parity import Run
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.metrics.retained_gain import retained_gain
+from ensharpen_edge.runtime.engine import F32
 
 TINY_GAIN = 0.2
 """dB: photographs on which the student itself gains less say nothing about a retained share."""

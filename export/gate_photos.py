@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from ensharpen_edge.export.gate import GatePair
-from ensharpen_edge.export.probes import probe_photos, to_batch
 
 from ensharpen_edge.data.photos import load_photos
 from ensharpen_edge.degrade.convolve import convolve
 from ensharpen_edge.degrade.gaussian_blur import gaussian_kernels
 from ensharpen_edge.degrade.noise import add_noise
+from ensharpen_edge.export.gate import GatePair
+from ensharpen_edge.export.probes import probe_photos, to_batch
 from ensharpen_edge.imaging.photo import U8
 
 CASES = ((1.0, 0.0), (1.6, 2.55), (2.4, 2.55))

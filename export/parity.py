@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from ensharpen_edge.export.probes import Probe
-from ensharpen_edge.runtime.engine import F32
 
 from ensharpen_edge.errors import ParityError
+from ensharpen_edge.export.probes import Probe
 from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
+from ensharpen_edge.runtime.engine import F32
 
 Run = Callable[[F32], F32]
 """float32 (1, 3, H, W) -> the same shape."""

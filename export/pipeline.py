@@ -14,6 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from ensharpen_edge import __version__
+from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal
+from ensharpen_edge.errors import BadInputError, EnsharpenError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
 from ensharpen_edge.export.gate import GateLimits, GatePair, GateReport, check_quality, score_pairs
@@ -22,18 +26,14 @@ from ensharpen_edge.export.parity import LIMITS, ParityReport, Run, Rung, check_
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
 from ensharpen_edge.export.registry import check_precision, find_target
 from ensharpen_edge.export.request import BuildJob, ExportRequest
-from ensharpen_edge.runtime.engine import F32
-from ensharpen_edge.runtime.registry import open_engine
-
-from ensharpen_edge import __version__
-from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal
-from ensharpen_edge.errors import BadInputError, EnsharpenError
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.models.checkpoint import Checkpoint, find_checkpoint
 from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.student import Student
+from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.runtime.registry import open_engine
 
 GOLDEN_SIDE = 128
 

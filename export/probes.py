@@ -7,11 +7,11 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from ensharpen_edge.runtime.engine import F32
 from PIL import Image, ImageDraw, ImageFont
 
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.runtime.engine import F32
 
 SHAPES = ((128, 128), (64, 200), (192, 72), (8, 8))
 """(height, width) that the ladder runs at: square, wide, tall, and the smallest legal one."""

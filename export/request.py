@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ensharpen_edge.export.parity import Rung
-
 from ensharpen_edge.artifact import IoContract
 from ensharpen_edge.errors import UsageError
+from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.models.config import TOTAL_STRIDE
 from ensharpen_edge.models.student import Student
 

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, sharpen_photo
-from ensharpen_edge.runtime.registry import open_engine
 from rich.progress import TaskID
 
 from ensharpen_edge.artifact import Artifact
@@ -19,6 +16,9 @@ from ensharpen_edge.console import print_error, print_json, progress, run_comman
 from ensharpen_edge.errors import BadInputError, EnsharpenError, UsageError
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
 from ensharpen_edge.imaging.encode import write_photo
+from ensharpen_edge.runtime.engine import Engine
+from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, sharpen_photo
+from ensharpen_edge.runtime.registry import open_engine
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 

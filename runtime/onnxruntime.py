@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from ensharpen_edge.runtime.engine import F32
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, MissingToolError, UsageError, require
+from ensharpen_edge.runtime.engine import F32
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from ensharpen_edge.runtime.engine import F32, Engine
-from ensharpen_edge.runtime.tiling import Span, TilePlan, plan_fixed, plan_tiles
 
 from ensharpen_edge.artifact import Artifact, IoContract
 from ensharpen_edge.errors import QualityError
 from ensharpen_edge.imaging.photo import U8, Photo
+from ensharpen_edge.runtime.engine import F32, Engine
+from ensharpen_edge.runtime.tiling import Span, TilePlan, plan_fixed, plan_tiles
 
 TileChoice = int | Literal["auto", "off"]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.onnxruntime import OnnxRuntimeEngine
-
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import unknown_name
+from ensharpen_edge.runtime.engine import Engine
+from ensharpen_edge.runtime.onnxruntime import OnnxRuntimeEngine
 
 EngineFactory = Callable[[Artifact, str, int], Engine]
 

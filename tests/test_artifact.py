@@ -7,10 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
-from ensharpen_edge.runtime.registry import open_engine
 
 from ensharpen_edge.artifact import MANIFEST, Artifact, new_artifact
 from ensharpen_edge.errors import IntegrityError, UsageError
+from ensharpen_edge.runtime.registry import open_engine
 
 
 @pytest.fixture

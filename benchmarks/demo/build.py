@@ -6,19 +6,19 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+
+from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.demo.page import DemoRow, render
 from ensharpen_edge.benchmarks.demo.sheet import CROP, Strip, write_sheet
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, gaussian_kernel
 from ensharpen_edge.benchmarks.quality import photo_files
-from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import sharpen_photo
-from ensharpen_edge.runtime.registry import open_engine
-
-from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import U8, Photo
 from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.runtime.engine import Engine
+from ensharpen_edge.runtime.pipeline import sharpen_photo
+from ensharpen_edge.runtime.registry import open_engine
 
 CASE = GaussianCase(blur=1.6, noise=2.55)
 _MARGIN = 16

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from ensharpen_edge.export.depth_order import to_depth_order
-from ensharpen_edge.export.parity import Run, Rung
-from ensharpen_edge.export.request import Build, BuildJob
-from ensharpen_edge.runtime.engine import F32
 
 from ensharpen_edge.artifact import IoContract
 from ensharpen_edge.errors import ParityError, require
+from ensharpen_edge.export.depth_order import to_depth_order
+from ensharpen_edge.export.parity import Run, Rung
+from ensharpen_edge.export.request import Build, BuildJob
 from ensharpen_edge.models.student import Student
+from ensharpen_edge.runtime.engine import F32
 
 OPSET = 17
 """Newest opset that every TensorRT since 8.5 parses, INT8 included."""

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
-from ensharpen_edge.benchmarks.unsharp import unsharp_mask
 from scipy import ndimage
 
+from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
+from ensharpen_edge.benchmarks.unsharp import unsharp_mask
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.models.checkpoint import shipped_models
 

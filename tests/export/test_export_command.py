@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from ensharpen_edge.runtime.registry import open_engine
 from safetensors.torch import load_file, save_file
 
 from ensharpen_edge.artifact import Artifact, sha256_of
 from ensharpen_edge.models.checkpoint import save_checkpoint, shipped_models
 from ensharpen_edge.models.config import NANO
 from ensharpen_edge.models.student import Student
+from ensharpen_edge.runtime.registry import open_engine
 
 
 def test_fp32_and_fp16_in_one_command(command, tmp_path):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from ensharpen_edge.errors import BadInputError, QualityError
 from ensharpen_edge.export.gate import GateLimits, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs
 from ensharpen_edge.export.pipeline import torch_run
-
-from ensharpen_edge.errors import BadInputError, QualityError
 from ensharpen_edge.models.checkpoint import find_checkpoint
 
 

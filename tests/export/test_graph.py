@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
+
+from ensharpen_edge.errors import ParityError
 from ensharpen_edge.export.depth_order import DepthToSpace, SpaceToDepth, depth_order, to_depth_order
 from ensharpen_edge.export.pipeline import torch_run
 from ensharpen_edge.export.targets.onnx import (
@@ -18,8 +20,6 @@ from ensharpen_edge.export.targets.onnx import (
     simplify,
     to_half,
 )
-
-from ensharpen_edge.errors import ParityError
 from ensharpen_edge.models.checkpoint import find_checkpoint
 from ensharpen_edge.models.folding import fold_branches, merge_separable
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ensharpen_edge.export.parity import LIMITS, ParityLimits, Rung, check_parity, climb
-from ensharpen_edge.export.probes import SHAPES, parity_probes, probe_photos
 
 from ensharpen_edge.errors import ParityError
+from ensharpen_edge.export.parity import LIMITS, ParityLimits, Rung, check_parity, climb
+from ensharpen_edge.export.probes import SHAPES, parity_probes, probe_photos
 
 
 def offset(value: float):

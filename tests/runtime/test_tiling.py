@@ -4,12 +4,12 @@ import random
 
 import numpy as np
 import pytest
-from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
-from ensharpen_edge.runtime.registry import open_engine
-from ensharpen_edge.runtime.tiling import plan_axis, plan_fixed, plan_tiles
 
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.imaging.decode import read_photo
+from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
+from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.tiling import plan_axis, plan_fixed, plan_tiles
 
 
 @pytest.fixture(scope="module")
