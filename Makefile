@@ -15,14 +15,13 @@ demo: $(VENV)/.demo
 	$(BIN)/ensharpen-export --target onnx --model nano --precision fp32 --out build
 	$(BIN)/ensharpen-bench demo build/nano-onnx-fp32 --photos tests/data --out build/demo
 
-test: $(VENV)/.test
-	$(BIN)/ruff check .
-	$(BIN)/mypy -p ensharpen_edge
-	$(BIN)/python -m pytest
+test: lint
+	$(BIN)/pytest
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
-	$(BIN)/mypy -p ensharpen_edge
+	$(BIN)/ruff format --check .
+	cd tests && $(abspath $(BIN))/mypy --config-file ../pyproject.toml -p ensharpen_edge
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13), "needs Python 3.10 to 3.13"'
