@@ -30,11 +30,13 @@ $(VENV)/.python:
 
 $(VENV)/.demo: $(VENV)/.python $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt ".[onnx,bench]"
+	rm -rf build/lib build/bdist.*
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 	touch $@
 
 $(VENV)/.test: $(VENV)/.python $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt ".[test]"
+	rm -rf build/lib build/bdist.*
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 	touch $@
 
