@@ -75,7 +75,7 @@ def test_a_high_exponent_flattens_the_top():
 def test_disk_has_the_variance_of_a_disk(radius):
     """The variance of a uniform disk along one axis is r^2 / 4; the pixels it is sampled on add up to 1/12."""
     variance = moments(disk_kernels(torch.tensor([radius]), 25))[1]
-    assert variance[0].tolist() == pytest.approx([radius**2 / 4] * 2, abs=0.1)
+    assert variance[0].tolist() == pytest.approx([radius**2 / 4] * 2, abs=0.2)
 
 
 def test_linear_motion_lies_along_its_angle():
