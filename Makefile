@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find ensharpen_edge export calibration runtime benchmarks -name '*.py' -o -name '*.safetensors' \
-	-o -name '*.html' -o -name '*.png') pyproject.toml constraints.txt
+	-o -name '*.html' -o -name '*.json' -o -name '*.png') pyproject.toml constraints.txt
 
 .PHONY: demo test lint clean
 

@@ -54,7 +54,8 @@ def quality(
 
       ensharpen-bench quality build/nano-onnx-fp32 --data CBSD68 --blur 1.6 --noise 2.55
     """
-    opened = {path.name: Artifact.open(path) for path in artifacts}
+    names = [path.name if [p.name for p in artifacts].count(path.name) == 1 else str(path) for path in artifacts]
+    opened = {name: Artifact.open(path) for name, path in zip(names, artifacts, strict=True)}
     engines = {name: open_engine(artifact) for name, artifact in opened.items()}
     methods = {name: artifact_method(opened[name], engine) for name, engine in engines.items()}
     files = photo_files(data)

@@ -17,9 +17,15 @@ from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import U8, Photo
 from ensharpen_edge.runtime.engine import F32, Engine
-from ensharpen_edge.runtime.pipeline import TileChoice, plan_for, sharpen_frame, sharpen_photo
+from ensharpen_edge.runtime.pipeline import (
+    TileChoice,
+    cut_window,
+    plan_for,
+    sharpen_frame,
+    sharpen_photo,
+    to_batch,
+)
 from ensharpen_edge.runtime.registry import open_engine
-from ensharpen_edge.runtime.tiling import TilePlan
 
 WARM_UP = 2
 """Rounds before the timed ones: a backend grows its memory during the first."""
@@ -79,21 +85,21 @@ def _variants(
     artifact: Artifact, engine: Engine, frame: U8, tiling: TileChoice, source: Path, target: Path
 ) -> dict[str, Callable[[], object]]:
     plan = plan_for(artifact, frame.shape[0], frame.shape[1], tiling)
-    window: F32 = np.random.default_rng(0).random((1, 3, *plan.window), dtype=np.float32)
+    windows = [to_batch(cut_window(frame, tile), artifact.manifest.io) for tile in plan]
 
     def command() -> None:
         sharp, _ = sharpen_photo(artifact, engine, read_photo(source), tiling)
         write_photo(sharp, target)
 
     return {
-        "engine": lambda: _bare(engine, window, plan),
+        "engine": lambda: _bare(engine, windows),
         "pipeline": lambda: sharpen_frame(engine, artifact.manifest.io, plan, frame),
         "command": command,
     }
 
 
-def _bare(engine: Engine, window: F32, plan: TilePlan) -> None:
-    for _ in plan:
+def _bare(engine: Engine, windows: list[F32]) -> None:
+    for window in windows:
         engine.run(window)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.protocol import F32, GaussianCase, degrade
+from ensharpen_edge.benchmarks.protocol import F32, KERNEL_SIZE, GaussianCase, degrade
 from ensharpen_edge.benchmarks.unsharp import SETTINGS, unsharp_mask
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
@@ -17,7 +17,10 @@ from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.metrics.ssim import ssim
 from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import plan_for
+from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
+
+SMALLEST = KERNEL_SIZE
+"""Sides of the photographs must be at least this."""
 
 Method = Callable[[F32], F32]
 """float32 (H, W, 3) in [0, 1] -> the same."""
@@ -54,16 +57,11 @@ def photo_files(folder: Path) -> list[Path]:
 
 
 def artifact_method(artifact: Artifact, engine: Engine) -> Method:
-    """The artifact on float images: padded as the runtime pads, the whole frame at once."""
+    """The artifact on float images, through the runtime's own pipeline but without rounding its input to 8 bits."""
 
     def run(image: F32) -> F32:
-        height, width = image.shape[:2]
-        plan = plan_for(artifact, height, width, "off")
-        rows, columns = plan.height - height, plan.width - width
-        padded = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="reflect")
-        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[None])
-        output: F32 = engine.run(batch)[0].transpose(1, 2, 0)[:height, :width]
-        return output
+        plan = plan_for(artifact, image.shape[0], image.shape[1], "off")
+        return sharpen_frame(engine, artifact.manifest.io, plan, image)[0]
 
     return run
 
@@ -82,6 +80,8 @@ def evaluate(
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in candidates}
     for done, file in enumerate(files, start=1):
         sharp = read_photo(file).rgb
+        if min(sharp.shape[:2]) < SMALLEST:
+            raise BadInputError(f"{file}: smaller than {SMALLEST} pixels, the protocol's kernel does not fit")
         degraded = degrade(sharp, case)
         for name, method in candidates.items():
             rows[name].append(_measure(method(degraded), sharp))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
+import math
 import shutil
 import tempfile
 import zipfile
@@ -22,14 +24,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
+from ensharpen_edge.umask import current_umask
 
 SCHEMA = 1
 """Version of the manifest's layout. A reader refuses any other."""
 
 C = TypeVar("C")
 
+LAYOUTS = ("NCHW", "NHWC")
 MANIFEST = "manifest.json"
 GOLDEN = "golden/vectors.npz"
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise IntegrityError(f"the manifest's contract cannot be met: {what}", hint="export the artifact again")
+
+
+def _finite(*values: float) -> bool:
+    return all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,15 @@ class IoContract:
     channels: str = "RGB"
     colour_space: str = "sRGB"
 
+    def __post_init__(self) -> None:
+        low, high = self.value_range
+        _require(self.layout in LAYOUTS, f"layout {self.layout!r}, known: {', '.join(LAYOUTS)}")
+        _require(self.dtype == "float32", f"dtype {self.dtype!r}, this version feeds float32 only")
+        _require(self.channels == "RGB", f"channels {self.channels!r}, this version feeds RGB only")
+        _require(_finite(low, high) and low < high, f"value range {self.value_range}")
+        _require(len(self.mean) == len(self.scale) == 3 and _finite(*self.mean, *self.scale), "mean or scale")
+        _require(all(value != 0 for value in self.scale), "a scale of 0")
+
 
 @dataclass(frozen=True)
 class ShapeContract:
@@ -66,8 +88,8 @@ class ShapeContract:
         multiple_of: Sides, and tile origins, must be multiples of this.
         halo: Context around a tile, in pixels, that makes tiled output equal to untiled output.
         receptive_radius: Farthest input pixel that an output pixel depends on.
-        tile_exact: Whether tiled output equals untiled output at all.
-        tile_sizes: Sizes the artifact was tested with.
+        tile_exact: Whether tiled output was found equal to untiled output, bit for bit.
+        tile_sizes: Tile sides it was tried with.
     """
 
     height: int | None
@@ -75,8 +97,18 @@ class ShapeContract:
     multiple_of: int
     halo: int
     receptive_radius: int
-    tile_exact: bool = True
-    tile_sizes: tuple[int, ...] = (256, 512, 1024)
+    tile_exact: bool = False
+    tile_sizes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("multiple_of", "halo", "receptive_radius", "height", "width"):
+            value = getattr(self, name)
+            optional = name in ("height", "width")
+            _require((value is None and optional) or type(value) is int, f"{name} {value!r}")
+        _require(self.multiple_of >= 1 and self.halo >= 0, f"multiple_of {self.multiple_of}, halo {self.halo}")
+        _require((self.height is None) == (self.width is None), "only one of height and width")
+        for side in (self.height, self.width):
+            _require(side is None or (side > 0 and side % self.multiple_of == 0), f"fixed side {side}")
 
 
 @dataclass(frozen=True)
@@ -138,6 +170,8 @@ class Manifest:
         if stated != _digest(body):
             raise IntegrityError(f"{path}: the manifest was altered after it was written", hint="export it again")
         del body["schema"]
+        if not isinstance(body.get("files"), dict) or not isinstance(body.get("target"), str):
+            raise IntegrityError(f"{path}: files or target are of the wrong type", hint="export it again")
         try:
             return cls(
                 **{
@@ -217,6 +251,23 @@ class Artifact:
         """The file a runtime loads."""
         return self.path / self.manifest.model_file
 
+    def read_model(self) -> bytes:
+        """The model file's bytes, verified as they are read: nothing can be swapped in between.
+
+        Raises:
+            IntegrityError: Unreadable, or other bytes than the manifest's.
+        """
+        return self._read(self.manifest.model_file)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            data = (self.path / name).read_bytes()
+        except OSError as error:
+            raise IntegrityError(f"{self.path}: {name} cannot be read ({error})") from error
+        if hashlib.sha256(data).hexdigest() != self.manifest.files.get(name):
+            raise IntegrityError(f"{self.path}: {name} differs from its sha256", hint="copy or export it again")
+        return data
+
     def golden(self) -> GoldenVectors:
         """The golden vectors.
 
@@ -224,7 +275,7 @@ class Artifact:
             IntegrityError: The file does not hold them.
         """
         try:
-            with np.load(self.path / GOLDEN, allow_pickle=False) as data:
+            with np.load(io.BytesIO(self._read(GOLDEN)), allow_pickle=False) as data:
                 return GoldenVectors(data["input"], data["expected"])
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise IntegrityError(f"{self.path}: no readable golden vectors ({error})") from error
@@ -238,8 +289,7 @@ def new_artifact(path: Path) -> Iterator[Path]:
         UsageError: `path` exists and is not an artifact, so it is not ours to replace.
         BadInputError: The folder above cannot be written to.
     """
-    if path.exists() and not (path / MANIFEST).is_file():
-        raise UsageError(f"{path}: exists and is not an artifact", hint="choose another --out")
+    _check_replaceable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
@@ -247,16 +297,44 @@ def new_artifact(path: Path) -> Iterator[Path]:
         raise BadInputError(f"{path.parent}: cannot be written to ({error})") from error
     try:
         yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-            path.rename(old / path.name)
-            temporary.rename(path)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
+        temporary.chmod(0o777 & ~current_umask())
+        _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Only an artifact with nothing of anybody else's in it may be replaced."""
+    if not path.exists() and not path.is_symlink():
+        return
+    manifest_path = path / MANIFEST
+    try:
+        manifest = Manifest.from_json(manifest_path.read_text(encoding="utf-8"), manifest_path)
+        foreign = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} - {
+            MANIFEST,
+            *manifest.files,
+        }
+    except (OSError, UnicodeDecodeError, IntegrityError) as error:
+        raise UsageError(f"{path}: exists and is not an artifact", hint="choose another --out, or remove it") from error
+    if foreign or path.is_symlink():
+        what = min(foreign) if foreign else "a link"
+        raise UsageError(f"{path}: holds what is not the artifact's ({what})", hint="choose another --out")
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Put `temporary` in the place of `path`; on failure what was there is there again."""
+    if not path.exists():
+        temporary.rename(path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+    path.rename(aside / path.name)
+    try:
+        temporary.rename(path)
+    except OSError:
+        (aside / path.name).rename(path)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def seal(folder: Path, manifest: Manifest) -> Manifest:

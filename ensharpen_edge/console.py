@@ -11,31 +11,28 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from ensharpen_edge.errors import EnsharpenError
 
 
 def stdout() -> Console:
-    """Console for results. Plain text when not on a terminal, without wrapping lines there."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    """Console for results: tables, and text printed as it is, whatever brackets and colons it holds."""
+    width = None if sys.stdout.isatty() else 200  # in a file, tables need not be squeezed into 80 columns
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
 
 
 def stderr() -> Console:
     """Console for progress, warnings and errors; standard output stays clean for `--json`."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def print_error(error: EnsharpenError) -> None:
     """One line that says what is wrong, one that says what to do."""
     console = stderr()
-    console.print(f"[bold red]error:[/] {_escape(str(error))}")
+    console.print(Text.assemble(("error: ", "bold red"), str(error)))
     if error.hint:
-        console.print(f"[bold]hint:[/] {_escape(error.hint)}")
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+        console.print(Text.assemble(("hint: ", "bold"), error.hint))
 
 
 def print_json(data: Any) -> None:  # noqa: ANN401 (any JSON value)
@@ -61,7 +58,7 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
     """A progress bar on standard error; shows nothing when that is no terminal, or when quiet."""
     console = stderr()
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

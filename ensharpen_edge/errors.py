@@ -74,6 +74,13 @@ class BadInputError(EnsharpenError):
     exit_code = ExitCode.BAD_INPUT
 
 
+class OutOfMemoryError(BadInputError):
+    """A photograph, or a window of it, does not fit into memory."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="use smaller tiles: --tile 256")
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """A `UsageError` for a name that is not in a registry, with the nearest known one and the whole list."""
     names = sorted(known)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ensharpen_edge.console import print_json, run_command, stderr
-from ensharpen_edge.errors import EnsharpenError, UsageError, require
+from ensharpen_edge.errors import ParityError, QualityError, UsageError, require
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -38,6 +38,10 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("build"),
     size: Annotated[str | None, typer.Option(help="Static HxW; without it the graph takes any size.")] = None,
     data: Annotated[Path | None, typer.Option(help="Sharp photographs for the quality gate.")] = None,
+    max_drop: Annotated[float, typer.Option(min=0, help="Largest mean loss of PSNR the gate allows, dB.")] = 0.05,
+    min_retained: Annotated[
+        float, typer.Option(min=0, max=1, help="Smallest share of the sharpening gain the gate allows.")
+    ] = 0.98,
     drill: Annotated[
         str | None, typer.Option(help="Damage a stage (folded, artifact) to see the gate refuse it.")
     ] = None,
@@ -54,6 +58,7 @@ def export(
       ensharpen-export --target onnx --precision fp32,fp16 --model runs/mine/mine.safetensors --data my_photos
     """
     require("torch", "onnx")
+    from ensharpen_edge.export.gate import GateLimits
     from ensharpen_edge.export.pipeline import artifact_name, export_model
     from ensharpen_edge.export.registry import check_precision, find_target
     from ensharpen_edge.export.request import ExportRequest
@@ -63,21 +68,20 @@ def export(
     precisions = list(dict.fromkeys(part.strip() for part in precision.split(",")))
     for part in precisions:
         check_precision(chosen, part)
+    limits = GateLimits(mean_drop=max_drop, retained=min_retained)
     results = []
     for part in precisions:
-        request = ExportRequest(model, target, part, out, parse_size(size), data, drill)
+        request = ExportRequest(model, target, part, out, parse_size(size), data, drill, limits)
         console = stderr()
         try:
             with console.status("starting") as status:
                 result = export_model(request, lambda text: status.update(text))
-        except EnsharpenError:
-            report = out / f"{artifact_name(model, target, part)}.report.json"
-            if report.exists():
-                console.print(f"no artifact was written; report: {report}")
+        except (ParityError, QualityError):
+            console.print(f"no artifact was written; report: {out / artifact_name(model, target, part)}.report.json")
             raise
         results.append(result)
         if not json_output:
-            print_result(result)
+            print_result(result, limits)
     if json_output:
         print_json([result_dict(result) for result in results])
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ensharpen_edge.errors import BadInputError, QualityError
+from ensharpen_edge.export.json_numbers import json_numbers
 from ensharpen_edge.export.parity import Run
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.metrics.retained_gain import retained_gain
@@ -76,8 +77,8 @@ class GateReport:
         return self.mean_student - self.mean_exported
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {**asdict(self), "mean_drop": self.mean_drop}
+        """Plain JSON types; NaN and infinities become None."""
+        return json_numbers({**asdict(self), "mean_drop": self.mean_drop})
 
 
 def score_pairs(student: Run, exported: Run, pairs: Sequence[GatePair]) -> GateReport:
@@ -127,9 +128,8 @@ def check_quality(report: GateReport, limits: GateLimits) -> None:
             hint=hint,
         )
     for score in report.scores:
-        floor = min(limits.identity_floor, score.identity_student)
         if not (
-            score.identity_exported >= floor
+            score.identity_exported >= limits.identity_floor
             and score.identity_student - score.identity_exported <= limits.identity_drop
         ):
             raise QualityError(

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import torch
 
-from ensharpen_edge.data.photos import load_photos
+from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.degrade.convolve import convolve
 from ensharpen_edge.degrade.gaussian_blur import gaussian_kernels
 from ensharpen_edge.degrade.noise import add_noise
+from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.export.gate import GatePair
 from ensharpen_edge.export.probes import probe_photos, to_batch
+from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo import U8
 
 CASES = ((1.0, 0.0), (1.6, 2.55), (2.4, 2.55))
@@ -37,12 +39,15 @@ def gate_pairs(folder: Path | None = None) -> list[GatePair]:
 
 
 def _from_folder(folder: Path) -> list[tuple[str, U8]]:
-    photos = load_photos(folder, minimum_side=CROP)
-    chosen = []
-    step = max(1, len(photos) // MOST)
-    for name, image in list(zip(photos.names, photos.images, strict=True))[::step][:MOST]:
+    paths = list_photos(folder)
+    chosen: list[tuple[str, U8]] = []
+    for path in paths[:: max(1, len(paths) // MOST)][:MOST]:
+        image = read_photo(path).rgb
         top, left = (image.shape[0] - CROP) // 2, (image.shape[1] - CROP) // 2
-        chosen.append((name, image[top : top + CROP, left : left + CROP]))
+        if top >= 0 and left >= 0:
+            chosen.append((path.name, image[top : top + CROP, left : left + CROP]))
+    if not chosen:
+        raise BadInputError(f"{folder}: no photograph of at least {CROP}x{CROP} pixels to gate on")
     return chosen
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ensharpen_edge.errors import ParityError
+from ensharpen_edge.export.json_numbers import json_numbers
 from ensharpen_edge.export.probes import Probe
 from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
 from ensharpen_edge.runtime.engine import F32
@@ -20,10 +21,18 @@ Run = Callable[[F32], F32]
 
 @dataclass(frozen=True)
 class Rung:
-    """One form of the network, able to run."""
+    """One form of the network, able to run.
+
+    Attributes:
+        name: Shown in tables and blamed in errors.
+        run: Computes it.
+        precision: Whose limits it is held to: only the rungs that really compute in half precision may differ by what
+            half precision costs.
+    """
 
     name: str
     run: Run
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class RungReport:
         max_abs_torch, psnr_torch: Against the trained network in torch.
         worst_probe: Where `psnr_torch` was measured.
         finite: No NaN or Inf anywhere.
+        precision: Whose limits it is held to.
     """
 
     name: str
@@ -45,6 +55,7 @@ class RungReport:
     psnr_torch: float
     worst_probe: str
     finite: bool
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -62,14 +73,14 @@ class ParityReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; infinite PSNR becomes None."""
-        rungs = [{k: _json_number(v) for k, v in asdict(rung).items()} for rung in self.rungs]
+        rungs = [json_numbers(asdict(rung)) for rung in self.rungs]
         worst = self.worst_rung
         return {"probes": self.probes, "rungs": rungs, "worst_rung": worst.name if worst else None}
 
 
 @dataclass(frozen=True)
 class ParityLimits:
-    """What every rung must keep against torch, besides being finite.
+    """What a rung must keep against torch, besides being finite.
 
     Attributes:
         max_abs: Largest difference of any pixel, None for no limit.
@@ -99,20 +110,21 @@ def climb(rungs: Iterable[Rung], probes: Iterable[Probe]) -> ParityReport:
         where = f"{probe.name} {probe.image.shape[2]}x{probe.image.shape[3]}"
         for index, rung in enumerate(ladder[1:]):
             output = rung.run(probe.image)
-            worst[index] = _worse(worst[index], _compare(rung.name, output, previous, reference, where))
+            worst[index] = _worse(worst[index], _compare(rung, output, previous, reference, where))
             previous = output
     return ParityReport(tuple(report for report in worst if report is not None), count)
 
 
-def check_parity(report: ParityReport, limits: ParityLimits) -> None:
-    """Hold a ladder to its limits.
+def check_parity(report: ParityReport) -> None:
+    """Hold every rung to the limits of its precision.
 
     Raises:
-        ParityError: Names the measure, the worst probe and the rung that lost most.
+        ParityError: Names the rung, the measure, the worst probe, and the rung that lost most.
     """
     blame = report.worst_rung
     suspect = f"the rung that lost most is {blame.name!r} (on {blame.worst_probe})" if blame else None
     for rung in report.rungs:
+        limits = LIMITS[rung.precision]
         if not rung.finite:
             raise ParityError(f"rung {rung.name!r} produced NaN or Inf on {rung.worst_probe}", hint=suspect)
         if limits.max_abs is not None and not rung.max_abs_torch <= limits.max_abs:
@@ -128,19 +140,20 @@ def check_parity(report: ParityReport, limits: ParityLimits) -> None:
             )
 
 
-def _compare(name: str, output: F32, previous: F32, reference: F32, where: str) -> RungReport:
+def _compare(rung: Rung, output: F32, previous: F32, reference: F32, where: str) -> RungReport:
     if output.shape != reference.shape:
-        raise ParityError(f"rung {name!r} returned shape {output.shape} for {where}, expected {reference.shape}")
-    if not np.isfinite(output).all():
-        return RungReport(name, math.inf, -math.inf, math.inf, -math.inf, where, False)
+        raise ParityError(f"rung {rung.name!r} returned shape {output.shape} for {where}, expected {reference.shape}")
+    if not all(np.isfinite(image).all() for image in (output, previous, reference)):
+        return RungReport(rung.name, math.inf, -math.inf, math.inf, -math.inf, where, False, rung.precision)
     return RungReport(
-        name,
+        rung.name,
         float(np.abs(output - previous).max()),
         psnr_from_mse(mse(output, previous), 1.0),
         float(np.abs(output - reference).max()),
         psnr_from_mse(mse(output, reference), 1.0),
         where,
         True,
+        rung.precision,
     )
 
 
@@ -155,8 +168,5 @@ def _worse(a: RungReport | None, b: RungReport) -> RungReport:
         min(a.psnr_torch, b.psnr_torch),
         b.worst_probe if b.psnr_torch < a.psnr_torch else a.worst_probe,
         a.finite and b.finite,
+        a.precision,
     )
-
-
-def _json_number(value: Any) -> Any:  # noqa: ANN401
-    return None if isinstance(value, float) and not math.isfinite(value) else value

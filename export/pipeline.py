@@ -16,19 +16,21 @@ import numpy as np
 import torch
 
 from ensharpen_edge import __version__
-from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal
-from ensharpen_edge.errors import BadInputError, EnsharpenError
+from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal, sha256_of
+from ensharpen_edge.errors import BadInputError, EnsharpenError, ParityError, UsageError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
-from ensharpen_edge.export.gate import GateLimits, GatePair, GateReport, check_quality, score_pairs
+from ensharpen_edge.export.gate import GatePair, GateReport, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs
-from ensharpen_edge.export.parity import LIMITS, ParityReport, Run, Rung, check_parity, climb
+from ensharpen_edge.export.parity import ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
 from ensharpen_edge.export.registry import check_precision, find_target
-from ensharpen_edge.export.request import BuildJob, ExportRequest
+from ensharpen_edge.export.request import Build, BuildJob, ExportRequest
+from ensharpen_edge.export.tiling_check import check_tiling
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.models.checkpoint import Checkpoint, find_checkpoint
+from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.student import Student
@@ -64,7 +66,7 @@ def artifact_name(model: str, target: str, precision: str) -> str:
 def export_model(request: ExportRequest, step: Step = lambda _text: None) -> ExportResult:
     """Export one model, or leave nothing but a report.
 
-    The report `NAME.report.json` is written beside the artifact in either case.
+    The report `NAME.report.json` is written beside the artifact in either case, and always before the artifact.
 
     Args:
         request: What to export.
@@ -79,24 +81,37 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
     check_precision(target, request.precision)
     target.check_available()
     checkpoint = find_checkpoint(request.model)
+    check_window(request.size, checkpoint.student.config)
     name = artifact_name(request.model, request.target, request.precision)
+    path, report = request.out / name, request.out / f"{name}.report.json"
     started = time.monotonic()
     evidence: dict[str, Any] = {"artifact": name, "model": request.model, "checkpoint": checkpoint.sha256}
-    try:
-        with new_artifact(request.out / name) as folder:
+    if request.fault:
+        evidence["drill"] = request.fault
+    with new_artifact(path) as folder:
+        try:
             parity, gate = _build(request, checkpoint, folder, evidence, step)
-    except EnsharpenError as error:
-        evidence |= {
-            "passed": False,
-            "error": str(error),
-            "hint": error.hint,
-            "exit_code": int(error.exit_code),
-        }
-        _write_report(request.out / f"{name}.report.json", evidence)
-        raise
-    evidence |= {"passed": True, "seconds": round(time.monotonic() - started, 2)}
-    _write_report(request.out / f"{name}.report.json", evidence)
-    return ExportResult(Artifact.open(request.out / name), parity, gate, time.monotonic() - started)
+        except EnsharpenError as error:
+            evidence |= {"passed": False, "error": str(error), "hint": error.hint, "exit_code": int(error.exit_code)}
+            _write_report(report, evidence)
+            raise
+        except Exception as error:
+            _write_report(report, evidence | {"passed": False, "error": f"{type(error).__name__}: {error}"})
+            raise BadInputError(f"the export of {name} failed: {type(error).__name__}: {error}") from error
+        seconds = time.monotonic() - started
+        _write_report(report, evidence | {"passed": True, "seconds": round(seconds, 2)})
+    return ExportResult(Artifact.open(path), parity, gate, seconds)
+
+
+def check_window(size: tuple[int, int] | None, config: StudentConfig) -> None:
+    """Raises `UsageError` when a static size is too small to be a tile's window."""
+    shape = geometry(config)
+    smallest = 2 * shape.halo + shape.total_stride
+    if size and min(size) < smallest:
+        raise UsageError(
+            f"--size {size[0]}x{size[1]}: larger photographs could not be cut for it",
+            hint=f"{config.name} needs windows of at least {smallest}x{smallest}: a halo of {shape.halo} on each side",
+        )
 
 
 def _build(
@@ -113,26 +128,36 @@ def _build(
     build = target.build(BuildJob(folded, request.precision, request.size, folder, title))
     if request.fault == "artifact":
         damage_file(folder / build.model_file)
-    manifest = _manifest(request, checkpoint, build.model_file, build.io, build.tools)
+    manifest = _manifest(request, checkpoint, build)
 
     reference = torch_run(student)
-    with open_engine(Artifact(folder, manifest)) as engine:
+    unsealed = dataclasses.replace(manifest, files={build.model_file: sha256_of(folder / build.model_file)})
+    with open_engine(Artifact(folder, unsealed)) as engine:
         exported = with_layout(engine.run, build.io)
         step("climbing the parity ladder")
         rungs = [Rung("torch", reference), Rung("folded", torch_run(folded)), *build.rungs]
-        parity = climb([*rungs, Rung("artifact", exported)], _probes(request.size))
+        parity = climb([*rungs, Rung("artifact", exported, request.precision)], _probes(request.size))
         evidence["parity"] = parity.to_dict()
-        check_parity(parity, LIMITS[request.precision])
+        check_parity(parity)
+        step("comparing tiles with the whole")
+        tile_sizes = check_tiling(engine, Artifact(folder, unsealed))
         step("measuring the sharpening")
         pairs = gate_pairs(request.data)
         if request.size:
             pairs = [_fit(pair, request.size) for pair in pairs]
         gate = score_pairs(reference, exported, pairs)
         evidence["gate"] = gate.to_dict()
-        check_quality(gate, GateLimits())
+        check_quality(gate, request.limits)
+        if request.fault:
+            raise ParityError(f"the drill damaged {request.fault!r} and no gate noticed")
         step("sealing the artifact")
         _write_golden(folder, exported, request.size)
-    manifest = dataclasses.replace(manifest, parity=parity.to_dict(), gate=gate.to_dict())
+    manifest = dataclasses.replace(
+        manifest,
+        shape=dataclasses.replace(manifest.shape, tile_exact=True, tile_sizes=tile_sizes),
+        parity=parity.to_dict(),
+        gate={**gate.to_dict(), "limits": dataclasses.asdict(request.limits)},
+    )
     (folder / "README.md").write_text(artifact_card(manifest, checkpoint.card), encoding="utf-8")
     seal(folder, manifest)
     return parity, gate
@@ -158,8 +183,7 @@ def with_layout(run: Run, io: IoContract) -> Run:
 
 def _probes(size: tuple[int, int] | None) -> list[Probe]:
     shapes = (size,) if size else SHAPES
-    probes = [probe for shape in shapes for probe in parity_probes(*shape)]
-    return [probe for probe in probes if probe.image.shape[2:] in shapes]
+    return [Probe(probe.name, _fit_image(probe.image, shape)) for shape in shapes for probe in parity_probes(*shape)]
 
 
 def _fit(pair: GatePair, size: tuple[int, int]) -> GatePair:
@@ -173,9 +197,7 @@ def _fit_image(image: F32, size: tuple[int, int]) -> F32:
     return np.ascontiguousarray(np.pad(image, missing, mode="reflect"))
 
 
-def _manifest(
-    request: ExportRequest, checkpoint: Checkpoint, model_file: str, io: IoContract, tools: dict[str, str]
-) -> Manifest:
+def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> Manifest:
     config = checkpoint.student.config
     shape = geometry(config)
     height, width = request.size or (None, None)
@@ -184,8 +206,8 @@ def _manifest(
         target=request.target,
         precision=request.precision,
         task="sharpen",
-        model_file=model_file,
-        io=io,
+        model_file=build.model_file,
+        io=build.io,
         shape=ShapeContract(
             height=height,
             width=width,
@@ -198,7 +220,7 @@ def _manifest(
             "config": config.to_dict(),
             "training": checkpoint.card.get("training", {}),
         },
-        tools={"ensharpen-edge": __version__, **tools},
+        tools={"ensharpen-edge": __version__, **build.tools},
         build={
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "machine": f"{platform.system()} {platform.machine()}",
@@ -222,7 +244,8 @@ def _write_report(path: Path, evidence: dict[str, Any]) -> None:
     temporary = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(evidence, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise BadInputError(f"{path}: cannot write the report ({error})") from error

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from ensharpen_edge.artifact import IoContract
 from ensharpen_edge.errors import UsageError
+from ensharpen_edge.export.gate import GateLimits
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.models.config import TOTAL_STRIDE
 from ensharpen_edge.models.student import Student
 
 FAULTS = ("folded", "artifact")
 """Stages that a drill can damage on purpose, to see the gate refuse the result."""
+
+LARGEST_SIDE = 8192
+"""Of a static graph: larger photographs are cut into windows anyway."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class ExportRequest:
         size: (height, width) of a static graph, or None for a dynamic one.
         data: Folder of sharp photographs for the quality gate, or None for those in the package.
         fault: Stage to damage in a drill (`FAULTS`), or None.
+        limits: What the quality gate demands.
     """
 
     model: str
@@ -36,10 +41,13 @@ class ExportRequest:
     size: tuple[int, int] | None = None
     data: Path | None = None
     fault: str | None = None
+    limits: GateLimits = field(default_factory=GateLimits)
 
     def __post_init__(self) -> None:
-        if self.size and any(side < TOTAL_STRIDE or side % TOTAL_STRIDE for side in self.size):
-            raise UsageError(f"--size {self.size[0]}x{self.size[1]}: both sides must be multiples of {TOTAL_STRIDE}")
+        if self.size and any(side % TOTAL_STRIDE or not 0 < side <= LARGEST_SIDE for side in self.size):
+            raise UsageError(
+                f"--size {self.size[0]}x{self.size[1]}: sides must be multiples of {TOTAL_STRIDE} up to {LARGEST_SIDE}"
+            )
         if self.fault is not None and self.fault not in FAULTS:
             raise UsageError(f"unknown stage {self.fault!r} for a drill", hint=f"known: {', '.join(FAULTS)}")
 

@@ -12,12 +12,12 @@ from ensharpen_edge.export.parity import LIMITS, ParityReport
 from ensharpen_edge.export.pipeline import ExportResult
 
 
-def print_result(result: ExportResult) -> None:
+def print_result(result: ExportResult, limits: GateLimits) -> None:
     """The parity table, the gate table, and where the artifact is."""
     manifest = result.artifact.manifest
     console = stdout()
     console.print(_parity_table(result.parity, manifest.precision))
-    console.print(_gate_table(result.gate))
+    console.print(_gate_table(result.gate, limits))
     size = result.artifact.model_path.stat().st_size
     console.print(f"{result.artifact.path}  {size / 1024:.0f} KiB  passed in {result.seconds:.1f} s")
 
@@ -47,8 +47,7 @@ def _parity_table(report: ParityReport, precision: str) -> Table:
     return table
 
 
-def _gate_table(report: GateReport) -> Table:
-    limits = GateLimits()
+def _gate_table(report: GateReport, limits: GateLimits) -> Table:
     table = Table(title=f"Release gate, {len(report.scores)} photographs with ground truth")
     table.add_column("measure")
     table.add_column("value", justify="right")

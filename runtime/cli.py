@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from rich.progress import TaskID
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.console import print_error, print_json, progress, run_command, stderr, stdout
-from ensharpen_edge.errors import BadInputError, EnsharpenError, UsageError
+from ensharpen_edge.errors import BadInputError, EnsharpenError, ExitCode, OutOfMemoryError, UsageError
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
-from ensharpen_edge.imaging.encode import write_photo
+from ensharpen_edge.imaging.encode import check_writable, write_photo
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, sharpen_photo
 from ensharpen_edge.runtime.registry import open_engine
@@ -68,7 +69,7 @@ def parse_tile(text: str) -> TileChoice:
         return "auto"
     if text == "off":
         return "off"
-    if text.isdigit() and int(text) > 0:
+    if re.fullmatch(r"[0-9]{1,6}", text) and int(text) > 0:
         return int(text)
     raise UsageError(f"--tile must be 'auto', 'off' or a number of pixels, got {text!r}")
 
@@ -77,19 +78,21 @@ def output_paths(photos: list[Path], folder: Path, suffix: str | None) -> list[P
     """Where each photograph goes.
 
     Raises:
-        UsageError: Two would get the same name, or one would overwrite its source, or an unknown format.
+        UsageError: Two would get the same name, one would overwrite a file beside the sources, or an unknown format.
     """
     if suffix is not None and f".{suffix}" not in SUFFIXES:
         raise UsageError(f"--format {suffix!r} is not written", hint=f"known: {', '.join(s[1:] for s in SUFFIXES)}")
-    targets: dict[Path, Path] = {}
-    for photo in photos:
+    targets: dict[str, tuple[Path, Path]] = {}
+    sources_folders = {photo.parent.absolute() for photo in photos}
+    for photo in dict.fromkeys(photos):
         target = folder / (photo.name if suffix is None else f"{photo.stem}.{suffix}")
-        if target in targets and targets[target] != photo:
-            raise UsageError(f"{photo} and {targets[target]} would both be written to {target}")
-        if target.exists() and photo.exists() and target.samefile(photo):
-            raise UsageError(f"{target}: would overwrite the photograph itself", hint="choose another folder with -o")
-        targets[target] = photo
-    return list(targets)
+        key = str(target).casefold()  # some file systems do not tell A from a
+        if photo.name and key in targets:
+            raise UsageError(f"{photo} and {targets[key][0]} would both be written to {target}")
+        if folder.absolute() in sources_folders and os.path.lexists(target):
+            raise UsageError(f"{target}: exists beside the photographs", hint="choose another folder with -o")
+        targets[key if photo.name else str(photo)] = (photo, target)
+    return [target for _, target in targets.values()]
 
 
 def prepare_folder(folder: Path) -> None:
@@ -111,6 +114,7 @@ def process(
 ) -> PhotoResult:
     """Decode, sharpen, encode one photograph; a user error becomes part of the result."""
     try:
+        check_writable(target)
         start = time.perf_counter()
         photo = read_photo(source)
         decoded = time.perf_counter()
@@ -120,10 +124,14 @@ def process(
         before_encode = time.perf_counter()
         write_photo(sharp, target)
         encode = time.perf_counter() - before_encode
+    except OutOfMemoryError as error:
+        return PhotoResult(source, error=OutOfMemoryError(f"{source}: {error}"))
     except EnsharpenError as error:
         return PhotoResult(source, error=error)
     except MemoryError:
-        return PhotoResult(source, error=BadInputError(f"{source}: not enough memory", hint="use --tile 512"))
+        return PhotoResult(source, error=OutOfMemoryError(f"{source}: not enough memory"))
+    except OSError as error:
+        return PhotoResult(source, error=BadInputError(f"{source}: {error}"))
     return PhotoResult(
         source, target, None, width, height, decoded - start, encode, timing, notes
     )  # fmt: skip
@@ -139,7 +147,7 @@ def run(
     ] = "auto",
     format: Annotated[str | None, typer.Option(help="Write jpg, png, webp or tif instead of the source's.")] = None,
     device: Annotated[str, typer.Option(help="Where the backend runs: cpu, cuda.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, max=1024, help="CPU threads; 0 takes all cores.")] = 0,
     json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
 ) -> None:
     """Sharpen photographs.
@@ -176,7 +184,7 @@ def run(
         for error in failed:
             print_error(error)
     if failed:
-        raise typer.Exit(int(failed[0].exit_code))
+        raise typer.Exit(int(ExitCode.BAD_INPUT))
 
 
 def _updater(update: Any, task: TaskID) -> Progress:  # noqa: ANN401 (rich's bound method)

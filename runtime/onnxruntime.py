@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.errors import IntegrityError, MissingToolError, UsageError, require
+from ensharpen_edge.errors import IntegrityError, MissingToolError, OutOfMemoryError, UsageError, require
 from ensharpen_edge.runtime.engine import F32
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxRuntimeEngine:
-    """Runs a `.onnx` artifact.
+    """Runs a `.onnx` artifact. `run` raises `OutOfMemoryError` when a window does not fit.
 
     Args:
         artifact: A verified artifact with target `onnx`.
@@ -39,16 +39,27 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        model = artifact.read_model()
         try:
-            self._session = ort.InferenceSession(str(artifact.model_path), options, providers=[provider])
+            self._session = ort.InferenceSession(model, options, providers=[provider])
         except Exception as error:  # onnxruntime raises its own unexported exception classes
             raise IntegrityError(f"{artifact.model_path}: onnxruntime cannot load it ({error})") from error
         self._input = artifact.manifest.io.input_name
         self._output = artifact.manifest.io.output_name
+        names = [node.name for node in (*self._session.get_inputs(), *self._session.get_outputs())]
+        if names != [self._input, self._output]:
+            raise IntegrityError(
+                f"{artifact.model_path}: has tensors {names}, the manifest says {[self._input, self._output]}"
+            )
 
     def run(self, batch: F32) -> F32:
         """See `Engine.run`."""
-        (output,) = self._session.run([self._output], {self._input: batch})
+        try:
+            (output,) = self._session.run([self._output], {self._input: batch})
+        except Exception as error:  # see above
+            if "allocate" in str(error):
+                raise OutOfMemoryError(f"not enough memory for a window of {batch.shape}") from error
+            raise UsageError(f"onnxruntime cannot run a window of {batch.shape} ({error})") from error
         return np.asarray(output, dtype=np.float32)
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from ensharpen_edge.artifact import Artifact, IoContract
 from ensharpen_edge.errors import QualityError
 from ensharpen_edge.imaging.photo import U8, Photo
 from ensharpen_edge.runtime.engine import F32, Engine
-from ensharpen_edge.runtime.tiling import Span, TilePlan, plan_fixed, plan_tiles
+from ensharpen_edge.runtime.tiling import Tile, TilePlan, plan_fixed, plan_tiles
 
+Frame = U8 | F32
+FrameT = TypeVar("FrameT", U8, F32)
 TileChoice = int | Literal["auto", "off"]
 
 AUTO_WHOLE_FRAME = 1_500_000
@@ -70,8 +72,8 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
 
 
 def sharpen_frame(
-    engine: Engine, io: IoContract, plan: TilePlan, frame: U8, progress: Progress | None = None
-) -> tuple[U8, Timing]:
+    engine: Engine, io: IoContract, plan: TilePlan, frame: FrameT, progress: Progress | None = None
+) -> tuple[FrameT, Timing]:
     """Run a frame tile by tile.
 
     Only one window at a time exists as floats, so memory does not grow with the photograph beyond its own bytes.
@@ -79,11 +81,11 @@ def sharpen_frame(
     Args:
         engine, io: The backend and the artifact's I/O contract.
         plan: From `plan_for` with this frame's size.
-        frame: uint8 (H, W, 3).
+        frame: (H, W, 3), code values (uint8), or float32 in [0, 1] for measurements.
         progress: Called with (tiles done, tiles).
 
     Returns:
-        uint8 (H, W, 3) and the timing.
+        The same type, and the timing. Code values are rounded and clipped, floats are as the network gave them.
 
     Raises:
         QualityError: The network returned NaN or Inf.
@@ -93,7 +95,7 @@ def sharpen_frame(
     pre = inside = post = 0.0
     for done, tile in enumerate(plan, start=1):
         start = time.perf_counter()
-        batch = _to_batch(_window(frame, tile.rows, tile.columns), io)
+        batch = to_batch(cut_window(frame, tile), io)
         converted = time.perf_counter()
         result = engine.run(batch)
         returned = time.perf_counter()
@@ -127,8 +129,9 @@ def sharpen_photo(
     return dataclasses.replace(photo, rgb=pixels), timing
 
 
-def _window(frame: U8, rows: Span, columns: Span) -> U8:
+def cut_window(frame: FrameT, tile: Tile) -> FrameT:
     """The window's pixels; what lies beyond the frame's bottom and right edge is mirrored."""
+    rows, columns = tile.rows, tile.columns
     view = frame[rows.start : rows.end, columns.start : columns.end]
     below = rows.end - rows.start - view.shape[0]
     right = columns.end - columns.start - view.shape[1]
@@ -137,12 +140,14 @@ def _window(frame: U8, rows: Span, columns: Span) -> U8:
     return view
 
 
-def _to_batch(window: U8, io: IoContract) -> F32:
+def to_batch(window: Frame, io: IoContract) -> F32:
+    """A window in the layout and range of the contract: float32 (1, 3, h, w) or (1, h, w, 3)."""
     height, width = window.shape[:2]
     low, high = io.value_range
+    white = 255.0 if window.dtype == np.uint8 else 1.0
     batch = np.empty((1, 3, height, width), dtype=np.float32)
     for channel in range(3):
-        gain = (high - low) / 255.0 / io.scale[channel]
+        gain = (high - low) / white / io.scale[channel]
         offset = (low - io.mean[channel]) / io.scale[channel]
         np.multiply(window[:, :, channel], np.float32(gain), out=batch[0, channel], dtype=np.float32)
         if offset:
@@ -150,19 +155,22 @@ def _to_batch(window: U8, io: IoContract) -> F32:
     return batch if io.layout == "NCHW" else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
 
 
-def _paste(planes: F32, target: U8, io: IoContract) -> None:
-    """Round (3, h, w) planes in the contract's range into interleaved code values.
+def _paste(planes: F32, target: Frame, io: IoContract) -> None:
+    """(3, h, w) planes in the contract's range into interleaved pixels: code values are rounded, floats kept.
 
     Works in bands of rows that stay in the cache: twice as fast as whole planes.
     """
     low, high = io.value_range
-    gain, offset = np.float32(255.0 / (high - low)), np.float32(0.5 - 255.0 * low / (high - low))
+    coded = target.dtype == np.uint8
+    white, rounding = (255.0, 0.5) if coded else (1.0, 0.0)
+    gain, offset = np.float32(white / (high - low)), np.float32(rounding - white * low / (high - low))
     for top in range(0, planes.shape[1], _BAND):
         values = planes[:, top : top + _BAND] * gain
         values += offset
-        if not np.isfinite(values.sum(dtype=np.float32)):
+        if not np.isfinite(values).all():
             raise QualityError("the network returned NaN or Inf", hint="run the fp32 artifact of this model")
-        np.clip(values, 0.0, 255.0, out=values)
-        codes = values.astype(np.uint8)
+        if coded:
+            np.clip(values, 0.0, 255.0, out=values)
+            values = values.astype(np.uint8)
         for channel in range(3):
-            target[top : top + _BAND, :, channel] = codes[channel]
+            target[top : top + _BAND, :, channel] = values[channel]

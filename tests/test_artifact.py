@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
 
+from ensharpen_edge import artifact as module
 from ensharpen_edge.artifact import MANIFEST, Artifact, new_artifact
 from ensharpen_edge.errors import IntegrityError, UsageError
 from ensharpen_edge.runtime.registry import open_engine
@@ -64,9 +66,7 @@ def test_altered_manifest_is_refused(copy):
         Artifact.open(copy.path)
 
 
-def test_manifest_cannot_point_outside(copy, monkeypatch):
-    from ensharpen_edge import artifact as module
-
+def test_manifest_cannot_point_outside(copy):
     path = copy.path / MANIFEST
     body = json.loads(path.read_text())
     del body["digest"]
@@ -85,6 +85,53 @@ def test_manifest_states_the_contract(artifact):
     assert manifest.tools["opset"] == "17"
     assert manifest.parity["rungs"][-1]["name"] == "artifact"
     assert manifest.gate["retained"] >= 0.98
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        ("shape", "multiple_of", 0),
+        ("shape", "multiple_of", "8"),
+        ("shape", "halo", -8),
+        ("shape", "height", 12),
+        ("io", "layout", "XYZ"),
+        ("io", "dtype", "float16"),
+        ("io", "channels", "BGR"),
+        ("io", "scale", [1.0, 0.0, 1.0]),
+        ("io", "value_range", [1.0, 1.0]),
+        ("io", "value_range", [0.0, None]),
+        (None, "files", []),
+        (None, "target", ["onnx"]),
+    ],
+)
+def test_contracts_that_cannot_be_met_are_refused(copy, section, field, value):
+    body = json.loads((copy.path / MANIFEST).read_text())
+    del body["digest"]
+    (body[section] if section else body)[field] = value
+    (copy.path / MANIFEST).write_text(json.dumps({**body, "digest": module._digest(body)}))
+    with pytest.raises(IntegrityError):
+        Artifact.open(copy.path)
+
+
+def test_a_model_of_other_tensors_is_refused(copy):
+    body = json.loads((copy.path / MANIFEST).read_text())
+    del body["digest"]
+    body["io"]["input_name"] = "picture"
+    (copy.path / MANIFEST).write_text(json.dumps({**body, "digest": module._digest(body)}))
+    with pytest.raises(IntegrityError, match="picture"):
+        open_engine(Artifact.open(copy.path))
+
+
+def test_a_model_swapped_after_the_check_is_noticed(copy):
+    copy.model_path.write_bytes(copy.model_path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(IntegrityError, match="sha256"):
+        open_engine(copy)
+
+
+def test_golden_vectors_must_be_hashed(copy):
+    files = {name: value for name, value in copy.manifest.files.items() if "vectors" not in name}
+    with pytest.raises(IntegrityError):
+        Artifact(copy.path, dataclasses.replace(copy.manifest, files=files)).golden()
 
 
 def test_golden_vectors_reproduce(artifact):
@@ -120,3 +167,20 @@ def test_foreign_folders_are_not_replaced(tmp_path):
     with pytest.raises(UsageError, match="not an artifact"), new_artifact(tmp_path / "mine"):
         pass
     assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_files_of_others_inside_an_artifact_protect_it(copy):
+    (copy.path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match=r"thesis\.txt"), new_artifact(copy.path):
+        pass
+    assert (copy.path / "thesis.txt").exists()
+
+
+def test_foreign_manifests_and_links_are_not_replaced(tmp_path):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / MANIFEST).write_text('{"name": "a web page"}')
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for name in ("web", "dangling"):
+        with pytest.raises(UsageError, match="not an artifact"), new_artifact(tmp_path / name):
+            pass
+    assert (tmp_path / "web" / MANIFEST).exists()

@@ -12,6 +12,7 @@ from ensharpen_edge.benchmarks.demo.page import DemoRow, render
 from ensharpen_edge.benchmarks.demo.sheet import CROP, Strip, write_sheet
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, gaussian_kernel
 from ensharpen_edge.benchmarks.quality import photo_files
+from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import U8, Photo
@@ -34,9 +35,15 @@ def blur_photo(sharp: U8, case: GaussianCase) -> U8:
 
 def build_demo(artifact: Artifact, photos: Path, out: Path, threads: int = 0) -> list[DemoRow]:
     """Write `index.html`, its pictures and the contact sheet into `out`; returns one row per photograph."""
-    out.mkdir(parents=True, exist_ok=True)
+    files = photo_files(photos)
+    stems = [file.stem for file in files]
+    names = [file.stem if stems.count(file.stem) == 1 else file.name for file in files]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"{out}: cannot be created ({error})") from error
     with open_engine(artifact, threads=threads) as engine:
-        pairs = [_one(artifact, engine, file, out) for file in photo_files(photos)]
+        pairs = [_one(artifact, engine, file, name, out) for file, name in zip(files, names, strict=True)]
     rows = [row for row, _ in pairs]
     strips = [strip for _, strip in pairs if min(strip.truth.shape[:2]) >= CROP]
     if strips:
@@ -52,13 +59,13 @@ def build_demo(artifact: Artifact, photos: Path, out: Path, threads: int = 0) ->
     return rows
 
 
-def _one(artifact: Artifact, engine: Engine, file: Path, out: Path) -> tuple[DemoRow, Strip]:
+def _one(artifact: Artifact, engine: Engine, file: Path, name: str, out: Path) -> tuple[DemoRow, Strip]:
     truth = read_photo(file)
     before = dataclasses.replace(truth, rgb=blur_photo(truth.rgb, CASE))
     sharpen_photo(artifact, engine, before)  # the first run of a size pays for memory; the second is timed
     after, timing = sharpen_photo(artifact, engine, before)
     for suffix, pixels in (("before", before.rgb), ("after", after.rgb), ("truth", truth.rgb)):
-        write_photo(Photo(pixels), out / f"{file.stem}-{suffix}.png")
+        write_photo(Photo(pixels), out / f"{name}-{suffix}.png")
     scores = [psnr(image.rgb, truth.rgb, data_range=255) for image in (before, after)]
-    row = DemoRow(file.stem, truth.width, truth.height, scores[0], scores[1], timing.total * 1e3)
-    return row, Strip(file.stem, before.rgb, after.rgb, truth.rgb, scores[0], scores[1])
+    row = DemoRow(name, truth.width, truth.height, scores[0], scores[1], timing.total * 1e3)
+    return row, Strip(name, before.rgb, after.rgb, truth.rgb, scores[0], scores[1])

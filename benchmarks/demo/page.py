@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,16 @@ class DemoRow:
 _FIGURE = Template("""
 <figure>
   <div class="stage" style="--cut:50%; aspect-ratio:$width/$height">
-    <img class="bottom" src="$name-after.png" alt="$name, sharpened">
-    <img class="top" src="$name-before.png" alt="$name, blurred"><i></i>
+    <img class="bottom" src="$file-after.png" alt="$name, sharpened">
+    <img class="top" src="$file-before.png" alt="$name, blurred"><i></i>
     <span class="l">blurred</span><span class="r">sharpened</span>
   </div>
   <input type="range" min="0" max="100" value="50" aria-label="divider for $name">
   <figcaption><span>$name: $before dB, sharpened $after dB</span>
     <fieldset>
-      <label><input type="radio" name="$name" checked data-left="$name-before.png" data-right="$name-after.png"
+      <label><input type="radio" name="$name" checked data-left="$file-before.png" data-right="$file-after.png"
         data-left-label="blurred" data-right-label="sharpened"> before / after</label>
-      <label><input type="radio" name="$name" data-left="$name-after.png" data-right="$name-truth.png"
+      <label><input type="radio" name="$name" data-left="$file-after.png" data-right="$file-truth.png"
         data-left-label="sharpened" data-right-label="ground truth"> after / truth</label>
     </fieldset>
   </figcaption>
@@ -62,7 +63,8 @@ def render(lead: str, rows: Sequence[DemoRow]) -> str:
     )
     figures = "".join(
         _FIGURE.substitute(
-            name=html.escape(r.name, quote=True), width=r.width, height=r.height,
+            name=html.escape(r.name, quote=True),
+            file=quote(r.name), width=r.width, height=r.height,
             before=f"{r.before:.2f}", after=f"{r.after:.2f}",
         )
         for r in rows

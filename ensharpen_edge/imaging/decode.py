@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.errors import BadInputError, EnsharpenError
 from ensharpen_edge.imaging.photo import U8, Photo
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 """File name endings that are read and written."""
 
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
+_GREY_MODES = {"1", "L", "LA", "La"}
 _ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
 _SIXTEEN_BIT = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
 _ORIENTATION = 0x0112
@@ -27,52 +31,56 @@ def read_photo(path: Path) -> Photo:
     """Decode a photograph.
 
     EXIF orientation is applied, palettes are expanded, CMYK is converted (through its embedded profile when there is
-    one), 16-bit samples are rounded to 8 bits. Of several frames the first is taken.
+    one), 16-bit samples are
+    reduced to 8 bits. Of several frames the first is taken.
 
     Raises:
         BadInputError: Missing, a folder, not an image, truncated, too large, or a mode without a defined range.
     """
     if path.is_dir():
         raise BadInputError(f"{path}: is a folder, not a photograph", hint="name the files in it")
+    if not path.exists():
+        raise BadInputError(f"{path}: no such file")
+    if not path.is_file():
+        raise BadInputError(f"{path}: is not a file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            warnings.simplefilter("ignore")  # Pillow's remarks on large or slightly damaged files
+            with Image.open(path, formats=_FORMATS) as image:
+                sixteen_bit = any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
                 image.load()
-                return _to_photo(image, path)
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path}: no such file") from error
+                return _to_photo(image, path, sixteen_bit=sixteen_bit)
     except UnidentifiedImageError as error:
-        size = path.stat().st_size
-        reason = "the file is empty" if size == 0 else "not an image that Pillow can read"
+        reason = "the file is empty" if path.stat().st_size == 0 else "not an image of a readable format"
         raise BadInputError(f"{path}: {reason}", hint=f"readable: {', '.join(SUFFIXES)}") from error
     except Image.DecompressionBombError as error:
         raise BadInputError(f"{path}: more pixels than Pillow's safety limit ({error})") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise BadInputError(f"{path}: damaged or unsupported image ({error})") from error
+    except (EnsharpenError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file can make Pillow's parsers raise nearly anything
+        raise BadInputError(f"{path}: damaged or unsupported image ({type(error).__name__}: {error})") from error
 
 
-def _to_photo(image: Image.Image, path: Path) -> Photo:
+def _to_photo(image: Image.Image, path: Path, *, sixteen_bit: bool) -> Photo:
     notes: list[str] = []
     if getattr(image, "n_frames", 1) > 1:
         notes.append(f"{image.n_frames} frames, only the first was used")  # type: ignore[attr-defined]
-    icc = image.info.get("icc_profile")
-    from_tiff = image.format == "TIFF"
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    exif = _exif_bytes(image, described_only=from_tiff)
+    if sixteen_bit or image.mode in _SIXTEEN_BIT:
+        notes.append("16-bit samples were reduced to 8 bits")
+    icc, from_tiff, transparency = image.info.get("icc_profile"), image.format == "TIFF", image.info.get("transparency")
+    try:
+        if image.getexif().get(_ORIENTATION, 1) != 1:
+            image = ImageOps.exif_transpose(image)
+        exif = _exif_bytes(image, described_only=from_tiff)
+    except Exception as error:  # the pixels are good: broken EXIF costs only the EXIF
+        notes.append(f"unreadable EXIF was dropped ({type(error).__name__}: {error})")
+        exif = None
 
-    alpha = None
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        plane: U8 = np.array(rgba.getchannel("A"))
-        if plane.min() < 255:
-            alpha = plane
-        grey = image.mode in {"LA", "La"}
-        return Photo(np.asarray(rgba.convert("RGB")), alpha, grey, icc, exif, tuple(notes))
+    grey = image.mode in _GREY_MODES
     if image.mode in _SIXTEEN_BIT:
-        notes.append("16-bit samples were rounded to 8 bits")
-        return Photo(_sixteen_bit_to_rgb(image, path), None, True, None, exif, tuple(notes))
+        values = np.asarray(image)
+        opaque = None if transparency is None else np.where(values == transparency, 0, 255).astype(np.uint8)
+        return Photo(_sixteen_bit_to_rgb(values, path), opaque, True, None, exif, tuple(notes))
     if image.mode == "F":
         raise BadInputError(f"{path}: floating-point samples have no defined white", hint="convert to 16-bit first")
     if image.mode == "CMYK":
@@ -80,8 +88,12 @@ def _to_photo(image: Image.Image, path: Path) -> Photo:
         return Photo(np.asarray(_cmyk_to_rgb(image, icc)), None, False, None, exif, tuple(notes))
     if image.mode in {"LAB", "HSV", "YCbCr"}:
         icc = None
-    grey = image.mode in {"L", "1"}
-    return Photo(np.asarray(image.convert("RGB")), None, grey, icc, exif, tuple(notes))
+    alpha = None
+    if image.mode in _ALPHA_MODES or transparency is not None:
+        image = image.convert("RGBA")
+        plane: U8 = np.array(image.getchannel("A"))
+        alpha = plane if plane.min() < 255 else None
+    return Photo(np.asarray(image.convert("RGB")), alpha, grey, icc, exif, tuple(notes))
 
 
 def _exif_bytes(image: Image.Image, *, described_only: bool) -> bytes | None:
@@ -99,8 +111,8 @@ def _exif_bytes(image: Image.Image, *, described_only: bool) -> bytes | None:
     return exif.tobytes() if len(exif) else None
 
 
-def _sixteen_bit_to_rgb(image: Image.Image, path: Path) -> U8:
-    values = np.asarray(image).astype(np.int64)
+def _sixteen_bit_to_rgb(samples: NDArray[Any], path: Path) -> U8:
+    values = samples.astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise BadInputError(f"{path}: 32-bit samples beyond 0..65535", hint="convert to 16-bit first")
     grey = ((values + 128) // 257).astype(np.uint8)
@@ -118,6 +130,6 @@ def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
             )
             if converted is not None:
                 return converted
-        except ImageCms.PyCMSError:
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             pass  # a broken profile: fall through to the profile-less formula
     return image.convert("RGB")

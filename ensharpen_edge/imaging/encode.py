@@ -12,6 +12,7 @@ from PIL import Image
 
 from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.imaging.photo import Photo
+from ensharpen_edge.umask import current_umask
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
@@ -21,6 +22,14 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tif": ("TIFF", {"compression": "tiff_lzw"}),
     ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
 }
+
+_LARGEST_JPEG_EXIF = 65533
+
+
+def check_writable(path: Path) -> None:
+    """Raises `UsageError` when the file name's ending is not of a format that is written."""
+    if path.suffix.lower() not in _FORMATS:
+        raise UsageError(f"{path}: cannot write this format", hint=f"use one of {', '.join(_FORMATS)}, or --format")
 
 
 def write_photo(photo: Photo, path: Path) -> None:
@@ -33,8 +42,7 @@ def write_photo(photo: Photo, path: Path) -> None:
         UsageError: An ending that is not written.
         BadInputError: The folder cannot be written to, or the disk is full.
     """
-    if path.suffix.lower() not in _FORMATS:
-        raise UsageError(f"{path.name}: cannot write this format", hint=f"use one of {', '.join(_FORMATS)}")
+    check_writable(path)
     name, options = _FORMATS[path.suffix.lower()]
     image = _to_image(photo, allow_alpha=name != "JPEG")
     if photo.icc:
@@ -43,18 +51,23 @@ def write_photo(photo: Photo, path: Path) -> None:
         options = {**options, "exif": photo.exif}
         if name == "TIFF":
             options["compression"] = "raw"  # libtiff, which compresses, cannot write EXIF's own directory
+    if name == "JPEG" and photo.exif and len(photo.exif) > _LARGEST_JPEG_EXIF:
+        del options["exif"]  # the pixels matter more
     temporary = None
     try:
-        handle, temporary_name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, temporary_name = tempfile.mkstemp(prefix=f".{path.stem[:64]}-", suffix=path.suffix, dir=path.parent)
         temporary = Path(temporary_name)
         with os.fdopen(handle, "wb") as stream:
             image.save(stream, format=name, **options)
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~current_umask())
         temporary.replace(path)
-    except OSError as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's encoders raise OSError, ValueError, RuntimeError, struct.error
+        raise BadInputError(f"{path}: cannot write the picture ({error})") from error
+    finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise BadInputError(f"{path}: cannot write the picture ({error})") from error
 
 
 def _to_image(photo: Photo, *, allow_alpha: bool) -> Image.Image:

@@ -14,6 +14,7 @@ from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require, unknown_name
 from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.models.student import Student
+from ensharpen_edge.umask import current_umask
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def save_checkpoint(student: Student, path: Path, card: dict[str, Any]) -> dict[
     card_text = json.dumps(full, indent=2) + "\n"
     partial_card = path.with_suffix(".json.partial")
     partial_card.write_text(card_text, encoding="utf-8")
+    temporary.chmod(0o666 & ~current_umask())
     temporary.replace(path)
     partial_card.replace(path.with_suffix(".json"))
     return full
@@ -75,8 +77,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise IntegrityError(f"{path}: no such checkpoint")
     if sha256_of(path) != stated:
         raise IntegrityError(f"{path}: differs from the sha256 on its card", hint="fetch or train it again")
-    student = Student(config)
     try:
+        student = Student(config)
         student.load_state_dict(safetensors.load_file(path))
     except Exception as error:  # safetensors and torch each raise several classes here
         raise IntegrityError(f"{path}: does not hold a {config.name} ({error})") from error

@@ -14,6 +14,9 @@ TOTAL_STRIDE = 8
 UNSHUFFLE = 2
 """Side of the pixel block that the first PixelUnshuffle moves into channels."""
 
+LARGEST_WIDTH, LARGEST_DEPTH = 4096, 256
+"""Far above any student: a card that asks for more is damaged."""
+
 
 @dataclass(frozen=True)
 class StudentConfig:
@@ -39,8 +42,12 @@ class StudentConfig:
     def __post_init__(self) -> None:
         if len(self.widths) != 3 or len(self.depths) != 5:
             raise UsageError(f"model {self.name!r}: needs 3 widths and 5 depths, got {self.widths}, {self.depths}")
-        if min(self.widths) < 1 or min(self.depths) < 0 or self.expansion < 1:
-            raise UsageError(f"model {self.name!r}: widths and expansion must be >= 1, depths >= 0")
+        if any(type(value) is not int for value in (*self.widths, *self.depths, self.expansion)):
+            raise UsageError(f"model {self.name!r}: widths, depths and expansion must be whole numbers")
+        if not all(1 <= width <= LARGEST_WIDTH for width in self.widths) or not 1 <= self.expansion <= 8:
+            raise UsageError(f"model {self.name!r}: widths must be 1 to {LARGEST_WIDTH}, expansion 1 to 8")
+        if not all(0 <= depth <= LARGEST_DEPTH for depth in self.depths):
+            raise UsageError(f"model {self.name!r}: depths must be 0 to {LARGEST_DEPTH}")
         if self.dense and self.branches:
             raise UsageError(f"model {self.name!r}: dense kernels exist only in the folded form")
 
@@ -49,12 +56,14 @@ class StudentConfig:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> StudentConfig:
+    def from_dict(cls, data: Any) -> StudentConfig:  # noqa: ANN401 (whatever a JSON file holds)
         """Build from `to_dict` output.
 
         Raises:
             UsageError: Unknown or missing fields.
         """
+        if not isinstance(data, dict):
+            raise UsageError(f"student config: not a table of fields but {type(data).__name__}")
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(data) - known)
         if unknown:

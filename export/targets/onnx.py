@@ -56,8 +56,9 @@ class OnnxTarget:
         final = simplified
         if job.precision == "fp16":
             final = to_half(simplified)
-            rungs.append(Rung("fp16 arithmetic", reference_run(final)))
+            rungs.append(Rung("fp16 arithmetic", reference_run(final), "fp16"))
         onnx.helper.set_model_props(final, {"title": job.title, "precision": job.precision})
+        check_opset(final)
         onnx.checker.check_model(final, full_check=True)
         onnx.save_model(final, str(job.folder / MODEL_FILE))
         tools = {
@@ -103,10 +104,15 @@ def export_graph(student: Student, size: tuple[int, int] | None = None) -> Any: 
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
+    check_opset(model)
+    return model
+
+
+def check_opset(model: Any) -> None:  # noqa: ANN401
+    """Raises `ParityError` when the graph is not of exactly the wanted opset."""
     versions = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     if versions != {"ai.onnx": OPSET}:
-        raise ParityError(f"the exporter wrote opset {versions}, wanted {OPSET}")
-    return model
+        raise ParityError(f"the graph is of opset {versions}, wanted {OPSET}")
 
 
 def simplify(model: Any) -> Any:  # noqa: ANN401

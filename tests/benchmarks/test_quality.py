@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
@@ -68,6 +69,21 @@ def test_quality_command_without_photographs(command, artifact, tmp_path):
     done = command("ensharpen-bench", "quality", artifact.path, "--data", tmp_path)
     assert done.returncode == 9
     assert "no photographs" in done.stderr
+
+
+def test_static_artifacts_are_measured_in_their_windows(command, artifact, static_artifact, photo_folder):
+    done = command("ensharpen-bench", "quality", static_artifact.path, artifact.path, "--data", photo_folder, "--json")
+    assert done.returncode == 0, done.stderr
+    *_, fixed, free = json.loads(done.stdout)
+    assert fixed["method"] != free["method"], "both are shown, though their folders have one name"
+    assert fixed["per_image"] == free["per_image"]
+
+
+def test_photographs_below_the_kernel_are_refused(command, artifact, tmp_path, photo):
+    Image.fromarray(photo[:20, :20]).save(tmp_path / "small.png")
+    done = command("ensharpen-bench", "quality", artifact.path, "--data", tmp_path)
+    assert done.returncode == 9
+    assert "small.png" in done.stderr
 
 
 def test_overhead_command_reports_ratios(command, artifact, photo_folder):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from ensharpen_edge.artifact import Artifact, sha256_of
-from ensharpen_edge.models.checkpoint import save_checkpoint, shipped_models
+from ensharpen_edge.errors import ParityError
+from ensharpen_edge.export.tiling_check import check_tiling
+from ensharpen_edge.models.checkpoint import find_checkpoint, save_checkpoint, shipped_models
 from ensharpen_edge.models.config import NANO
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.runtime.registry import open_engine
@@ -77,6 +81,8 @@ def test_a_failed_export_keeps_the_artifact_of_before(command, tmp_path, artifac
         (["--target", "onnx", "--model", "nanno"], 2, "Did you mean 'nano'"),
         (["--target", "onnx", "--size", "100x100"], 2, "multiples of 8"),
         (["--target", "onnx", "--size", "big"], 2, "512x768"),
+        (["--target", "onnx", "--size", "99999992x99999992"], 2, "up to 8192"),
+        (["--target", "onnx", "--size", "64x512"], 2, "at least 120x120"),
         (["--target", "onnx", "--drill", "roof"], 2, "roof"),
         (["--target", "onnx", "--model", "nowhere.safetensors"], 8, "no readable card"),
         (["--target", "onnx", "--data", "nowhere"], 9, "nowhere"),
@@ -115,3 +121,68 @@ def test_static_artifact_states_its_window(static_artifact):
     shape = static_artifact.manifest.shape
     assert (shape.height, shape.width) == (160, 192)
     assert static_artifact.golden().input.shape == (1, 3, 160, 192)
+
+
+def test_static_ladder_runs_photographs_at_every_size():
+    from ensharpen_edge.export.pipeline import _probes
+
+    for size in ((160, 192), (512, 768), (120, 1024)):
+        probes = _probes(size)
+        assert sum(probe.name.startswith("photo-") for probe in probes) >= 4
+        assert {probe.image.shape for probe in probes} == {(1, 3, *size)}
+
+
+def test_a_drill_that_changes_nothing_is_still_no_artifact(command, tmp_path):
+    """A damaged kernel whose output is multiplied by zero cannot be noticed by any probe."""
+    student = find_checkpoint("nano").student
+    block = student.decoder.level1[-1]
+    torch.nn.init.zeros_(block.contract.weight)
+    torch.nn.init.zeros_(block.contract.bias)
+    save_checkpoint(student, tmp_path / "idle.safetensors", {})
+    model = ("--model", tmp_path / "idle.safetensors")
+    done = command("ensharpen-export", "--target", "onnx", *model, "--out", tmp_path / "out", "--drill", "folded")
+    assert done.returncode == 4
+    assert "no gate noticed" in done.stderr
+    assert not (tmp_path / "out" / "idle-onnx-fp32").exists()
+
+
+def test_any_crash_leaves_a_report_and_no_artifact(tmp_path, monkeypatch):
+    from ensharpen_edge.errors import BadInputError
+    from ensharpen_edge.export import pipeline
+    from ensharpen_edge.export.request import ExportRequest
+
+    def crash(*_: object) -> None:
+        raise RuntimeError("converter bug")
+
+    (tmp_path / "nano-onnx-fp32.report.json").write_text('{"passed": true}')
+    monkeypatch.setattr(pipeline, "gate_pairs", crash)
+    with pytest.raises(BadInputError, match="converter bug"):
+        pipeline.export_model(ExportRequest("nano", "onnx", "fp32", tmp_path))
+    report = json.loads((tmp_path / "nano-onnx-fp32.report.json").read_text())
+    assert report["passed"] is False
+    assert [p.name for p in tmp_path.iterdir()] == ["nano-onnx-fp32.report.json"]
+
+
+def test_tiling_is_measured_on_the_written_file(artifact, static_artifact):
+    assert artifact.manifest.shape.tile_exact
+    assert artifact.manifest.shape.tile_sizes == (64, 128, 256)
+    assert static_artifact.manifest.shape.tile_exact
+
+
+def test_a_halo_too_small_is_refused(artifact):
+    short = dataclasses.replace(artifact.manifest.shape, halo=16)
+    wrong = Artifact(artifact.path, dataclasses.replace(artifact.manifest, shape=short))
+    with open_engine(wrong) as engine, pytest.raises(ParityError, match="halo is too small"):
+        check_tiling(engine, wrong)
+
+
+def test_the_gate_can_be_made_stricter(command, tmp_path):
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--out", tmp_path, "--min-retained", "1.0", "--max-drop", "-1"
+    )
+    assert done.returncode == 2
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--precision", "fp16", "--out", tmp_path, "--max-drop", "0.0"
+    )
+    assert done.returncode in (0, 5)
+    assert (tmp_path / "nano-onnx-fp16").exists() == (done.returncode == 0)

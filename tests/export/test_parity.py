@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ensharpen_edge.errors import ParityError
-from ensharpen_edge.export.parity import LIMITS, ParityLimits, Rung, check_parity, climb
+from ensharpen_edge.export.parity import LIMITS, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, parity_probes, probe_photos
 
 
@@ -38,16 +38,16 @@ def test_the_ladder_blames_the_rung_that_lost_most():
     assert report.rungs[-1].max_abs_torch == pytest.approx(2.01e-2, rel=1e-3)
     assert report.rungs[-1].psnr_torch == pytest.approx(-20 * np.log10(2.01e-2), abs=0.01)
     with pytest.raises(ParityError) as error:
-        check_parity(report, ParityLimits(max_abs=1e-4))
+        check_parity(report)
     assert "'a' differs" in str(error.value)
     assert "'b'" in error.value.hint
 
 
 def test_an_exact_ladder_has_no_one_to_blame():
-    report = climb([Rung("torch", offset(0)), Rung("same", offset(0))], PROBES)
+    rungs = [Rung(precision, offset(0), precision) for precision in LIMITS]
+    report = climb([Rung("torch", offset(0)), *rungs], PROBES)
     assert report.worst_rung is None
-    for limits in LIMITS.values():
-        check_parity(report, limits)
+    check_parity(report)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -60,7 +60,7 @@ def test_nan_on_one_probe_is_enough(bad):
 
     report = climb([Rung("torch", offset(0)), Rung("poisoned", poison)], PROBES)
     with pytest.raises(ParityError, match=r"NaN or Inf.*black"):
-        check_parity(report, LIMITS["fp32"])
+        check_parity(report)
 
 
 def test_wrong_shape_is_named():
@@ -68,8 +68,23 @@ def test_wrong_shape_is_named():
         climb([Rung("torch", offset(0)), Rung("cut", lambda b: b[:, :, 1:])], PROBES)
 
 
-def test_psnr_limits():
-    report = climb([Rung("torch", offset(0)), Rung("half", offset(2e-3))], PROBES)
-    with pytest.raises(ParityError, match="needs 60 dB"):
-        check_parity(report, LIMITS["fp16"])
-    check_parity(report, LIMITS["int8"])
+def test_each_rung_is_held_to_its_own_precision():
+    def report(precision: str):
+        rungs = [Rung("folded", offset(0)), Rung("half", offset(2e-3), precision)]
+        return climb([Rung("torch", offset(0)), *rungs], PROBES)
+
+    with pytest.raises(ParityError, match=r"'half'.*needs 60 dB"):
+        check_parity(report("fp16"))
+    check_parity(report("int8"))
+
+
+def test_half_precision_excuses_no_wrong_folding():
+    rungs = [Rung("torch", offset(0)), Rung("folded", offset(5e-4)), Rung("fp16 arithmetic", offset(5e-4), "fp16")]
+    with pytest.raises(ParityError, match="'folded' differs"):
+        check_parity(climb(rungs, PROBES))
+
+
+def test_a_reference_that_is_not_finite_proves_nothing():
+    report = climb([Rung("torch", lambda b: b * np.nan), Rung("export", offset(0))], PROBES[:2])
+    with pytest.raises(ParityError, match="NaN or Inf"):
+        check_parity(report)

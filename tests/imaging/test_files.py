@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -124,10 +125,59 @@ def test_sixteen_bit_grey(tmp_path):
     assert "16-bit" in photo.notes[0]
 
 
+def test_sixteen_bit_grey_with_a_transparent_value(tmp_path):
+    ramp = np.linspace(0, 65535, 80 * 60).reshape(60, 80).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "a.png", transparency=int(ramp[10, 10]))
+    photo = read_photo(tmp_path / "a.png")
+    assert np.abs(photo.rgb[..., 0] - ramp / 257).max() <= 0.51
+    if photo.alpha is not None:
+        assert photo.alpha[10, 10] == 0
+        assert (photo.alpha == 0).sum() == 1
+
+
+def test_grey_with_a_transparent_value_stays_grey(tmp_path, picture):
+    picture.convert("L").save(tmp_path / "a.png", transparency=100)
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.grey
+    assert photo.alpha is not None
+
+
+def test_broken_exif_costs_only_the_exif(tmp_path, picture):
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x03\0\x12\x01\x03\0\xff\xff\xff\x7f\xff\xff\xff\xff")
+    (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
+    assert read_photo(tmp_path / "a.jpg").width == 80
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_no_damage_escapes_as_another_exception(tmp_path, picture, suffix):
+    """Two hundred files of each format with bytes flipped at random: a picture, or `BadInputError`."""
+    exif = picture.getexif()
+    exif[0x010F] = "Maker"
+    picture.save(tmp_path / f"a{suffix}", exif=exif)
+    original = (tmp_path / f"a{suffix}").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        data = bytearray(original)
+        for position in rng.integers(0, min(len(data), 600), 4):
+            data[position] = int(rng.integers(0, 256))
+        (tmp_path / f"b{suffix}").write_bytes(bytes(data))
+        with contextlib.suppress(BadInputError):
+            write_photo(read_photo(tmp_path / f"b{suffix}"), tmp_path / "c.png")
+
+
+def test_cmyk_with_a_broken_profile(tmp_path, picture):
+    picture.convert("CMYK").save(tmp_path / "a.jpg", quality=95, icc_profile=b"garbage" * 40)
+    photo = read_photo(tmp_path / "a.jpg")
+    assert np.abs(photo.rgb.astype(int) - np.asarray(picture).astype(int)).mean() < 6
+
+
 def test_sixteen_bit_colour(tmp_path, rng):
     values = rng.integers(0, 65536, (20, 30, 3))
     (tmp_path / "a.png").write_bytes(png_sixteen_bit_rgb(values))
-    assert np.abs(read_photo(tmp_path / "a.png").rgb - values / 257).max() <= 1.01
+    photo = read_photo(tmp_path / "a.png")
+    assert np.abs(photo.rgb - values / 257).max() <= 1.01, "Pillow keeps the high byte"
+    assert "16-bit" in photo.notes[0]
 
 
 def test_bilevel(tmp_path, picture):
@@ -187,7 +237,12 @@ def truncated(picture: Image.Image) -> bytes:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (b"not a picture at all", "not an image"), (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "a.png")],
+    [
+        (b"", "empty"),
+        (b"not a picture at all", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "a.png"),
+    ],
 )
 def test_damaged_files(tmp_path, content, reason):
     (tmp_path / "a.png").write_bytes(content)

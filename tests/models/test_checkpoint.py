@@ -33,7 +33,10 @@ def test_one_flipped_byte_is_refused(saved):
         load_checkpoint(saved)
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"sha256": "0"}', '{"sha256": "0", "config": {"name": "x"}}'])
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", '{"sha256": "0", "config": []}', '{"sha256": "0"}', '{"sha256": "0", "config": {"name": "x"}}'],
+)
 def test_damaged_cards_are_refused(saved, damage):
     saved.with_suffix(".json").write_text(damage)
     with pytest.raises(IntegrityError, match="card"):

@@ -45,6 +45,14 @@ def test_config_round_trips_and_refuses_nonsense():
     assert StudentConfig.from_dict(NANO.to_dict()) == NANO
     with pytest.raises(UsageError, match="unknown fields depth"):
         StudentConfig.from_dict({**NANO.to_dict(), "depth": 3})
+    for field, value in (
+        ("widths", [16.0, 32, 64]),
+        ("expansion", 2.0),
+        ("depths", [2, 2, 3, 2, 9999]),
+        ("widths", [10**9] * 3),
+    ):
+        with pytest.raises(UsageError):
+            StudentConfig.from_dict({**NANO.to_dict(), field: value})
     with pytest.raises(UsageError, match="dense kernels"):
         StudentConfig("x", (8, 8, 8), (1, 1, 1, 1, 1), dense=True)
 

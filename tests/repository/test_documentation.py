@@ -40,4 +40,4 @@ def test_the_gate_runs_the_documented_command():
 def test_links_and_pictures_exist():
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
-    assert "@" not in re.sub(r"```.*?```", "", README, flags=re.S), "a figure was not filled in"
+    assert not re.findall(r"@[A-Z]+@", README), "a figure was not filled in"

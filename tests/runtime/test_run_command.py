@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.runtime.registry import open_engine
 
 
 @pytest.fixture
@@ -47,10 +50,16 @@ def test_tiling_never_changes_the_file(command, artifact, inputs, tmp_path):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 37), (37, 1), (7, 9), (100, 75)])
 def test_any_size(command, artifact, tmp_path, photo, size):
-    Image.fromarray(photo[: size[0], : size[1]]).save(tmp_path / "a.png")
+    """What comes out is what the network says of the mirrored frame."""
+    frame = photo[: size[0], : size[1]]
+    Image.fromarray(frame).save(tmp_path / "a.png")
     done = command("ensharpen-run", artifact.path, tmp_path / "a.png", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert pixels(tmp_path / "out" / "a.png").shape == (*size, 3)
+    padded = np.pad(frame, ((0, -size[0] % 8), (0, -size[1] % 8), (0, 0)), mode="reflect")
+    with open_engine(artifact) as engine:
+        output = engine.run(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]) / np.float32(255))
+    expected = output[0].transpose(1, 2, 0)[: size[0], : size[1]] * 255
+    assert np.abs(pixels(tmp_path / "out" / "a.png") - expected).max() <= 0.51
 
 
 def test_good_photographs_are_written_beside_bad_ones(command, artifact, inputs, tmp_path):
@@ -96,6 +105,8 @@ def test_format_and_modes(command, artifact, inputs, tmp_path):
     [
         (["--tile", "sometimes"], 2, "--tile"),
         (["--tile", "0"], 2, "--tile"),
+        (["--tile", "\u00b2"], 2, "--tile"),
+        (["--threads", "99999999999999"], 2, "threads"),
         (["--format", "bmp"], 2, "bmp"),
         (["--device", "abacus"], 2, "abacus"),
         (["--threads", "-1"], 2, "threads"),
@@ -169,3 +180,55 @@ def test_help_has_examples(command):
         done = command(name, "--help")
         assert done.returncode == 0
         assert "Examples" in done.stdout
+
+
+def test_names_with_markup_are_printed_as_they_are(command, artifact, inputs, tmp_path):
+    for name in ("[bold]x.png", "q[-b].png", "a:cat:.png", "-dash.png"):
+        shutil.copy(inputs / "good.png", inputs / name)
+        done = command("ensharpen-run", artifact.path, inputs / name, "-o", tmp_path / "o[b]")
+        assert done.returncode == 0, done.stderr
+        assert str(tmp_path / "o[b]" / name) in done.stdout
+    done = command("ensharpen-run", artifact.path, inputs / "no[b]where.png", "-o", tmp_path / "out")
+    assert "no[b]where.png" in done.stderr
+
+
+def test_other_photographs_beside_the_sources_are_not_overwritten(command, artifact, inputs):
+    Image.open(inputs / "good.png").save(inputs / "good.webp")
+    original = (inputs / "good.png").read_bytes()
+    done = command("ensharpen-run", artifact.path, inputs / "good.webp", "-o", inputs, "--format", "png")
+    assert done.returncode == 2
+    assert (inputs / "good.png").read_bytes() == original
+
+
+def test_failures_on_the_way_out_spare_the_other_photographs(command, artifact, inputs, tmp_path, photo):
+    Image.fromarray(photo[:8, :8]).resize((17000, 8)).save(inputs / "wide.png")
+    bad = [inputs / "wide.png", inputs / ("n" * 300 + ".png"), inputs / "good.bmp"]
+    Image.fromarray(photo).save(inputs / "good.bmp")
+    done = command(
+        "ensharpen-run", artifact.path, *bad, inputs / "good.png", "-o", tmp_path / "out", "--format", "webp"
+    )
+    assert done.returncode in (2, 9), done.stderr
+    assert "Traceback" not in done.stderr
+    done = command(
+        "ensharpen-run", artifact.path, *bad[:2], inputs / "good.png", "-o", tmp_path / "b", "--format", "webp"
+    )
+    assert done.returncode == 9, done.stderr
+    assert [p.name for p in (tmp_path / "b").iterdir()] == ["good.webp"]
+
+
+def test_out_of_memory_is_an_error_of_that_photograph(artifact, inputs, tmp_path):
+    """With the address space limited, a whole large frame does not fit, and a small photograph still does."""
+    Image.open(inputs / "good.png").resize((6000, 6000)).save(inputs / "large.png", compress_level=1)
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000, 1_500_000_000));"
+        "sys.argv = sys.argv[1:]; from ensharpen_edge.runtime.cli import main; main()"
+    )
+    arguments = ["ensharpen-run", artifact.path, inputs / "large.png", inputs / "good.png", "-o", tmp_path / "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments), "--tile", "off", "--threads", "1"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 9, done.stderr
+    assert "--tile 256" in done.stderr
+    assert (tmp_path / "out" / "good.png").exists()

@@ -71,18 +71,19 @@ def test_impossible_windows_are_refused():
 def test_tiled_equals_untiled_bit_for_bit(artifact, engine, canvas, seed):
     """Random sizes, random places in real photographs, random tile sides."""
     rng = random.Random(seed)
-    height, width = rng.randint(1, 420), rng.randint(1, 620)
+    height, width = rng.randint(200, 420), rng.randint(260, 620)
     top, left = rng.randint(0, canvas.shape[0] - height), rng.randint(0, canvas.shape[1] - width)
     frame = canvas[top : top + height, left : left + width]
-    tile = rng.choice([1, 8, 40, 64, 100, 128, 200, 256])
+    tile = rng.choice([8, 40, 64, 100, 128])
     if tile < 40:  # very small tiles make thousands of windows
-        frame = frame[:160, :160]
+        frame = frame[:180, :170]
     io = artifact.manifest.io
     whole_plan = plan_for(artifact, *frame.shape[:2], "off")
     whole, _ = sharpen_frame(engine, io, whole_plan, frame)
     plan = plan_for(artifact, *frame.shape[:2], tile)
     tiled, timing = sharpen_frame(engine, io, plan, frame)
     assert len(whole_plan) == 1
+    assert len(plan) > 1
     assert timing.tiles == len(plan)
     assert np.array_equal(tiled, whole)
 

@@ -1,0 +1,64 @@
+"""The written file, tile by tile against the whole frame: exactness is measured, not assumed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.errors import ParityError
+from ensharpen_edge.export.probes import probe_photos
+from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.runtime.engine import Engine
+from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
+
+TILES = (64, 128, 256)
+"""Tile sides that a dynamic artifact is tried with."""
+
+
+def check_tiling(engine: Engine, artifact: Artifact) -> tuple[int, ...]:
+    """Sharpen a frame of photographs whole and in tiles.
+
+    A file of one fixed size has no whole to compare with: there two cuts of the frame, one shifted by a stride, must
+    agree where they overlap.
+
+    Returns:
+        The tile sides that gave the same bits.
+
+    Raises:
+        ParityError: Some tile side did not.
+    """
+    frame = _frame()
+    shape = artifact.manifest.shape
+    if shape.height is not None and shape.width is not None:
+        return _check_fixed(engine, artifact, frame, shape.height, shape.width)
+    whole = _sharpen(engine, artifact, frame, None)
+    for tile in TILES:
+        _demand_equal(_sharpen(engine, artifact, frame, tile), whole, f"tiles of {tile}")
+    return TILES
+
+
+def _check_fixed(engine: Engine, artifact: Artifact, frame: U8, height: int, width: int) -> tuple[int, ...]:
+    shape = artifact.manifest.shape
+    frame = np.tile(frame, (-(-2 * height // frame.shape[0]), -(-2 * width // frame.shape[1]), 1))
+    frame = frame[: 2 * height, : 2 * width]
+    shift, edge = shape.multiple_of, shape.halo
+    first = _sharpen(engine, artifact, frame, None)[shift + edge :, shift + edge :]
+    second = _sharpen(engine, artifact, frame[shift:, shift:], None)[edge:, edge:]
+    _demand_equal(second, first, f"windows of {height}x{width}")
+    return (min(height, width),)
+
+
+def _sharpen(engine: Engine, artifact: Artifact, frame: U8, tile: int | None) -> U8:
+    plan = plan_for(artifact, frame.shape[0], frame.shape[1], "off" if tile is None else tile)
+    return sharpen_frame(engine, artifact.manifest.io, plan, frame)[0]
+
+
+def _demand_equal(tiled: U8, whole: U8, what: str) -> None:
+    if not np.array_equal(tiled, whole):
+        count = int(np.count_nonzero(tiled != whole))
+        raise ParityError(f"{what} change {count} of {whole.size} code values", hint="the halo is too small")
+
+
+def _frame() -> U8:
+    photos = [photo for _, photo in probe_photos()]
+    return np.concatenate([np.concatenate(photos[:2], axis=1), np.concatenate(photos[2:4], axis=1)], axis=0)
