@@ -78,7 +78,8 @@ class GateReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; NaN and infinities become None."""
-        return json_numbers({**asdict(self), "mean_drop": self.mean_drop})
+        plain: dict[str, Any] = json_numbers({**asdict(self), "mean_drop": self.mean_drop})
+        return plain
 
 
 def score_pairs(student: Run, exported: Run, pairs: Sequence[GatePair]) -> GateReport:

@@ -84,7 +84,8 @@ def sample_trajectories(config: TrajectoryMotionConfig, count: int, generator: t
     reach = paths.norm(dim=-1).amax(dim=1).clamp(min=1e-6)
     low, high = config.extent
     extent = low + (high - low) * uniform(count)
-    return paths * (extent / reach)[:, None, None]
+    scaled: Tensor = paths * (extent / reach)[:, None, None]
+    return scaled
 
 
 def sample_trajectory_kernels(config: TrajectoryMotionConfig, count: int, generator: torch.Generator) -> Tensor:

@@ -64,6 +64,10 @@ class TrainConfig:
             raise UsageError("give either a number of steps or of minutes")
         if self.crop % TOTAL_STRIDE or self.crop < TOTAL_STRIDE:
             raise UsageError(f"crop must be a multiple of {TOTAL_STRIDE}, got {self.crop}")
+        if not math.isfinite(self.minutes) or self.minutes < 0 or self.steps < 0:
+            raise UsageError(f"the length of a run must be finite, got {self.steps} steps, {self.minutes} minutes")
+        if not 0.0 < self.learning_rate < 1.0:
+            raise UsageError(f"learning rate must lie between 0 and 1, got {self.learning_rate}")
         if self.batch < 1:
             raise UsageError(f"batch must be at least 1, got {self.batch}")
 

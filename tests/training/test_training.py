@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
@@ -94,8 +95,15 @@ def test_nan_loss_stops_with_the_step(photos, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 0}, {"minutes": 1.0}, {"crop": 30}, {"batch": 0}],
-    ids=lambda change: next(iter(change)),
+    [
+        {"steps": 0},
+        {"minutes": 1.0},
+        {"crop": 30},
+        {"batch": 0},
+        {"learning_rate": -1.0},
+        {"steps": 0, "minutes": math.inf},
+    ],
+    ids=str,
 )
 def test_impossible_settings(change):
     with pytest.raises(UsageError):
