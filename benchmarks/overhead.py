@@ -19,6 +19,7 @@ from ensharpen_edge.imaging.photo import U8, Photo
 from ensharpen_edge.runtime.engine import F32, Engine
 from ensharpen_edge.runtime.pipeline import (
     TileChoice,
+    WindowBuffer,
     cut_window,
     plan_for,
     sharpen_frame,
@@ -87,13 +88,15 @@ def _variants(
     plan = plan_for(artifact, frame.shape[0], frame.shape[1], tiling)
     windows = [to_batch(cut_window(frame, tile), artifact.manifest.io) for tile in plan]
 
+    buffer = WindowBuffer()
+
     def command() -> None:
-        sharp, _ = sharpen_photo(artifact, engine, read_photo(source), tiling)
+        sharp, _ = sharpen_photo(artifact, engine, read_photo(source), tiling, buffer=buffer)
         write_photo(sharp, target)
 
     return {
         "engine": lambda: _bare(engine, windows),
-        "pipeline": lambda: sharpen_frame(engine, artifact.manifest.io, plan, frame),
+        "pipeline": lambda: sharpen_frame(engine, artifact.manifest.io, plan, frame, buffer=buffer),
         "command": command,
     }
 

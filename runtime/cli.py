@@ -18,7 +18,7 @@ from ensharpen_edge.errors import BadInputError, EnsharpenError, ExitCode, OutOf
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
 from ensharpen_edge.imaging.encode import check_writable, write_photo
 from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, sharpen_photo
+from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, WindowBuffer, sharpen_photo
 from ensharpen_edge.runtime.registry import open_engine
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -110,7 +110,13 @@ def prepare_folder(folder: Path) -> None:
 
 
 def process(
-    artifact: Artifact, engine: Engine, source: Path, target: Path, tile: TileChoice, update: Progress
+    artifact: Artifact,
+    engine: Engine,
+    source: Path,
+    target: Path,
+    tile: TileChoice,
+    update: Progress,
+    buffer: WindowBuffer | None = None,
 ) -> PhotoResult:
     """Decode, sharpen, encode one photograph; a user error becomes part of the result."""
     try:
@@ -119,7 +125,7 @@ def process(
         photo = read_photo(source)
         decoded = time.perf_counter()
         height, width, notes = photo.height, photo.width, photo.notes
-        sharp, timing = sharpen_photo(artifact, engine, photo, tile, update)
+        sharp, timing = sharpen_photo(artifact, engine, photo, tile, update, buffer)
         del photo  # a 48-megapixel source need not stay in memory while its result is encoded
         before_encode = time.perf_counter()
         write_photo(sharp, target)
@@ -166,11 +172,12 @@ def run(
     prepare_folder(output)
     engine = open_engine(opened, device, threads)
     results: list[PhotoResult] = []
+    buffer = WindowBuffer()
     with progress(quiet=json_output) as bar:
         whole = bar.add_task("photographs", total=len(targets), visible=len(targets) > 1)
         for source, target in zip(dict.fromkeys(photos), targets, strict=True):
             task = bar.add_task(source.name, total=None)
-            result = process(opened, engine, source, target, choice, _updater(bar.update, task))
+            result = process(opened, engine, source, target, choice, _updater(bar.update, task), buffer)
             bar.remove_task(task)
             bar.advance(whole)
             results.append(result)

@@ -7,7 +7,7 @@ import pytest
 
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.imaging.decode import read_photo
-from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
+from ensharpen_edge.runtime.pipeline import WindowBuffer, plan_for, sharpen_frame
 from ensharpen_edge.runtime.registry import open_engine
 from ensharpen_edge.runtime.tiling import plan_axis, plan_fixed, plan_tiles
 
@@ -105,6 +105,25 @@ def test_floats_are_bit_equal_too(artifact, engine, canvas, seed):
             columns.keep_start - columns.start : columns.keep_end - columns.start,
         ]
         assert np.array_equal(kept, whole[:, rows.keep_start : rows.keep_end, columns.keep_start : columns.keep_end])
+
+
+def test_a_shared_buffer_changes_nothing(artifact, engine, canvas):
+    io, buffer = artifact.manifest.io, WindowBuffer()
+    for height, width in ((300, 200), (64, 64), (300, 200)):
+        frame = canvas[:height, :width]
+        plan = plan_for(artifact, height, width, 96)
+        alone, _ = sharpen_frame(engine, io, plan, frame)
+        assert np.array_equal(sharpen_frame(engine, io, plan, frame, buffer=buffer)[0], alone)
+
+
+def test_float_frames_are_not_rounded(artifact, engine, canvas):
+    frame = canvas[:64, :80] / np.float32(255)
+    io, plan = artifact.manifest.io, plan_for(artifact, 64, 80)
+    output, _ = sharpen_frame(engine, io, plan, frame)
+    coded, _ = sharpen_frame(engine, io, plan, canvas[:64, :80])
+    assert output.dtype == np.float32
+    assert np.abs(output * 255 - coded).max() <= 0.501
+    assert np.abs(output * 255 - np.rint(output * 255)).max() > 0.1
 
 
 def test_a_short_halo_would_show(artifact, engine, canvas):
