@@ -12,14 +12,16 @@ from rich.progress import Progress
 from ensharpen_edge.console import progress, run_command, stderr, stdout
 from ensharpen_edge.data.photos import PhotoSet, load_photos
 from ensharpen_edge.errors import UsageError, require
+from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.models.registry import MODELS
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def train(
-    data: Annotated[Path, typer.Option(help="Folder of sharp photographs.")],
+    context: typer.Context,
+    data: Annotated[Path | None, typer.Option(help="Folder of sharp photographs.")] = None,
     model: Annotated[str, typer.Option(help="nano, small or base.")] = "nano",
     out: Annotated[Path, typer.Option(help="Folder of the run: state, log, and at the end the checkpoint.")] = Path(
         "runs/nano"
@@ -46,6 +48,10 @@ def train(
 
       ensharpen-train --data photos --model nano --minutes 90 --out runs/mine --resume
     """
+    if context.invoked_subcommand is not None:
+        return
+    if data is None:
+        raise UsageError("training needs photographs", hint="give their folder with --data")
     require("torch", "train")
     from ensharpen_edge.training.trainer import STATE_FILE, TrainConfig, Trainer
 
@@ -61,6 +67,25 @@ def train(
         task = bar.add_task("training", total=trainer.progress.total_steps or None)
         student = trainer.run(lambda record: _report(bar, task, record))
     finish(trainer, student, photos, licence, source)
+
+
+@app.command()
+def preview(
+    photo: Annotated[Path, typer.Option(help="A sharp photograph.")],
+    out: Annotated[Path, typer.Option(help="The sheet, a PNG.")] = Path("sheet.png"),
+    seed: Annotated[int, typer.Option(help="Which kernels are drawn.")] = 0,
+) -> None:
+    """Draw a sheet of every blur: kernels, and the photograph blurred with them.
+
+    [bold]Example[/]
+
+      ensharpen-train preview --photo photo.jpg --out sheet.png
+    """
+    require("torch", "train")
+    from ensharpen_edge.training.preview import write_preview
+
+    write_preview(out, read_photo(photo).rgb, seed=seed)
+    stdout().print(str(out))
 
 
 def set_threads(threads: int) -> None:

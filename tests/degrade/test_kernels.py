@@ -7,34 +7,21 @@ import math
 import pytest
 import torch
 
-from ensharpen_edge.degrade.disk_blur import DiskBlurConfig, disk_kernels, sample_disk_kernels
-from ensharpen_edge.degrade.gaussian_blur import GaussianBlurConfig, gaussian_kernels, sample_gaussian_kernels
+from ensharpen_edge.degrade.disk_blur import disk_kernels
+from ensharpen_edge.degrade.gaussian_blur import gaussian_kernels
 from ensharpen_edge.degrade.generalised_gaussian import (
-    GeneralisedGaussianConfig,
     generalised_kernels,
-    sample_generalised_kernels,
 )
 from ensharpen_edge.degrade.linear_motion import (
-    LinearMotionConfig,
     linear_motion_kernels,
-    sample_linear_motion_kernels,
 )
-from ensharpen_edge.degrade.sinc_filter import SincConfig, sample_sinc_kernels, sinc_kernels
+from ensharpen_edge.degrade.registry import BLURS
+from ensharpen_edge.degrade.sinc_filter import sinc_kernels
 from ensharpen_edge.degrade.trajectory_motion import (
     TrajectoryMotionConfig,
     sample_trajectories,
     sample_trajectory_kernels,
 )
-
-SAMPLERS = {
-    "gaussian": lambda n, g: sample_gaussian_kernels(GaussianBlurConfig(), n, g),
-    "generalised": lambda n, g: sample_generalised_kernels(GeneralisedGaussianConfig(), n, g),
-    "plateau": lambda n, g: sample_generalised_kernels(GeneralisedGaussianConfig("plateau", beta=(1.0, 2.0)), n, g),
-    "disk": lambda n, g: sample_disk_kernels(DiskBlurConfig(), n, g),
-    "linear motion": lambda n, g: sample_linear_motion_kernels(LinearMotionConfig(), n, g),
-    "trajectory": lambda n, g: sample_trajectory_kernels(TrajectoryMotionConfig(), n, g),
-    "sinc": lambda n, g: sample_sinc_kernels(SincConfig(), n, g),
-}
 
 
 def moments(kernels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,14 +33,14 @@ def moments(kernels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return mean, square - mean**2
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", BLURS)
 def test_kernels_are_normalised_centred_and_seeded(name):
-    kernels = SAMPLERS[name](64, torch.Generator().manual_seed(0))
+    kernels = BLURS[name](64, torch.Generator().manual_seed(0))
     assert kernels.shape[-1] % 2 == 1
     assert torch.allclose(kernels.sum(dim=(1, 2)), torch.ones(64), atol=1e-4)
     assert moments(kernels)[0].abs().max() < 0.05
-    assert torch.equal(kernels, SAMPLERS[name](64, torch.Generator().manual_seed(0)))
-    assert not torch.equal(kernels, SAMPLERS[name](64, torch.Generator().manual_seed(1)))
+    assert torch.equal(kernels, BLURS[name](64, torch.Generator().manual_seed(0)))
+    assert not torch.equal(kernels, BLURS[name](64, torch.Generator().manual_seed(1)))
     if name != "sinc":
         assert kernels.min() >= 0.0
 

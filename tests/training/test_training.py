@@ -14,6 +14,7 @@ from PIL import Image
 
 from ensharpen_edge.data.crops import CropSampler
 from ensharpen_edge.data.photos import PhotoSet, is_held_out, list_photos, load_photos
+from ensharpen_edge.degrade.registry import BLURS
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
 from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.training.ema import WeightAverage
@@ -173,6 +174,23 @@ def test_weight_average_follows_its_formula():
 def test_charbonnier_is_l1_with_a_smooth_bottom():
     a, b = torch.tensor([0.0, 1.0]), torch.tensor([0.0, 0.0])
     assert charbonnier(a, b).item() == pytest.approx((1e-3 + 1.0000005) / 2, rel=1e-5)
+
+
+def test_preview_draws_every_blur(command, photo_folder, tmp_path):
+    sheet = tmp_path / "deep" / "sheet.png"
+    done = command("ensharpen-train", "preview", "--photo", photo_folder / "raft.png", "--out", sheet)
+    assert done.returncode == 0, done.stderr
+    picture = np.asarray(Image.open(sheet)).astype(int)
+    rows = np.array_split(picture[:, 170:], len(BLURS))
+    assert len({row.tobytes() for row in rows}) == len(BLURS) >= 7
+    assert all(row.std() > 20 for row in rows)
+    assert [p.name for p in sheet.parent.iterdir()] == ["sheet.png"]
+
+
+def test_training_without_photographs_is_a_usage_error(command):
+    done = command("ensharpen-train")
+    assert done.returncode == 2
+    assert "--data" in done.stderr
 
 
 def test_command_trains_and_refuses_to_overwrite(command, photo_folder, tmp_path):
