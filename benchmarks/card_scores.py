@@ -10,6 +10,7 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.protocol import SEED, GaussianCase
 from ensharpen_edge.benchmarks.quality import Score
 from ensharpen_edge.errors import IntegrityError
+from ensharpen_edge.whole_file import whole_file
 
 
 def score_entry(
@@ -48,6 +49,5 @@ def record_score(card_path: Path, artifact: Artifact, entry: dict[str, Any]) -> 
     if sha256 != artifact.manifest.source["checkpoint_sha256"]:
         raise IntegrityError(f"{card_path}: belongs to other weights than {artifact.path}", hint="export them first")
     card["scores"] = [*scores, entry]
-    temporary = card_path.with_suffix(".partial")
-    temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(card_path)
+    with whole_file(card_path) as temporary:
+        temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

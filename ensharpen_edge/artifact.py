@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
-from ensharpen_edge.umask import current_umask
+from ensharpen_edge.whole_file import current_umask
 
 SCHEMA = 1
 """Version of the manifest's layout. A reader refuses any other."""
@@ -332,9 +332,9 @@ def _swap(temporary: Path, path: Path) -> None:
         temporary.rename(path)
     except OSError:
         (aside / path.name).rename(path)
+        aside.rmdir()
         raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def seal(folder: Path, manifest: Manifest) -> Manifest:

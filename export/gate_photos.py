@@ -7,9 +7,7 @@ from pathlib import Path
 import torch
 
 from ensharpen_edge.data.photos import list_photos
-from ensharpen_edge.degrade.convolve import convolve
-from ensharpen_edge.degrade.gaussian_blur import gaussian_kernels
-from ensharpen_edge.degrade.noise import add_noise
+from ensharpen_edge.degrade.soft_photo import soft_photo
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.export.gate import GatePair
 from ensharpen_edge.export.probes import probe_photos, to_batch
@@ -32,9 +30,10 @@ def gate_pairs(folder: Path | None = None) -> list[GatePair]:
     photos = probe_photos() if folder is None else _from_folder(folder)
     pairs = []
     for name, rgb in photos:
-        for sigma, noise in CASES:
-            label = f"{name}, blur {sigma}, noise {noise}"
-            pairs.append(_degrade(label, rgb, sigma, noise / 255.0))
+        sharp = to_batch(rgb)
+        for blur, noise in CASES:
+            degraded = soft_photo(torch.from_numpy(sharp), blur, noise, torch.Generator().manual_seed(0))
+            pairs.append(GatePair(f"{name}, blur {blur}, noise {noise}", degraded.numpy(), sharp))
     return pairs
 
 
@@ -49,12 +48,3 @@ def _from_folder(folder: Path) -> list[tuple[str, U8]]:
     if not chosen:
         raise BadInputError(f"{folder}: no photograph of at least {CROP}x{CROP} pixels to gate on")
     return chosen
-
-
-def _degrade(name: str, rgb: U8, sigma: float, noise: float) -> GatePair:
-    sharp = to_batch(rgb)
-    width = torch.tensor([sigma])
-    blurred = convolve(torch.from_numpy(sharp), gaussian_kernels(width, width, torch.zeros(1), 25))
-    noisy = add_noise(blurred, torch.tensor([noise]), torch.Generator().manual_seed(0))
-    eight_bit = (noisy.clamp(0.0, 1.0) * 255.0).round() / 255.0
-    return GatePair(name, eight_bit.numpy(), sharp)

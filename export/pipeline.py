@@ -25,7 +25,7 @@ from ensharpen_edge.export.gate_photos import gate_pairs
 from ensharpen_edge.export.parity import ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
 from ensharpen_edge.export.registry import check_precision, find_target
-from ensharpen_edge.export.request import Build, BuildJob, ExportRequest
+from ensharpen_edge.export.request import Build, BuildJob, ExportRequest, Target
 from ensharpen_edge.export.tiling_check import check_tiling
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
@@ -36,6 +36,7 @@ from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.runtime.engine import F32
 from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.whole_file import whole_file
 
 GOLDEN_SIDE = 128
 
@@ -90,7 +91,7 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
         evidence["drill"] = request.fault
     with new_artifact(path) as folder:
         try:
-            parity, gate = _build(request, checkpoint, folder, evidence, step)
+            parity, gate = _build(request, target, checkpoint, folder, evidence, step)
         except EnsharpenError as error:
             evidence |= {"passed": False, "error": str(error), "hint": error.hint, "exit_code": int(error.exit_code)}
             _write_report(report, evidence)
@@ -115,9 +116,13 @@ def check_window(size: tuple[int, int] | None, config: StudentConfig) -> None:
 
 
 def _build(
-    request: ExportRequest, checkpoint: Checkpoint, folder: Path, evidence: dict[str, Any], step: Step
+    request: ExportRequest,
+    target: Target,
+    checkpoint: Checkpoint,
+    folder: Path,
+    evidence: dict[str, Any],
+    step: Step,
 ) -> tuple[ParityReport, GateReport]:
-    target = find_target(request.target)
     student = checkpoint.student
     step("folding branches")
     folded = fold_branches(student)
@@ -241,11 +246,10 @@ def _write_golden(folder: Path, exported: Run, size: tuple[int, int] | None) -> 
 
 
 def _write_report(path: Path, evidence: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".partial")
+    text = json.dumps(evidence, indent=2, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(evidence, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise BadInputError(f"{path}: cannot write the report ({error})") from error

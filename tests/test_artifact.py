@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,6 +160,25 @@ def test_a_failed_block_keeps_the_earlier_artifact(copy):
     with pytest.raises(RuntimeError):
         fail()
     Artifact.open(copy.path)
+
+
+def test_a_swap_that_fails_brings_the_earlier_artifact_back(copy, monkeypatch):
+    rename = Path.rename
+
+    def refuse(source: Path, target: Path) -> Path:
+        if Path(target) == copy.path and not source.parent.name.startswith(f".{copy.path.name}-old-"):
+            raise OSError("no space left")
+        return rename(source, target)
+
+    def replace() -> None:
+        with new_artifact(copy.path) as folder:
+            monkeypatch.setattr(Path, "rename", refuse)
+            (folder / "model.onnx").write_bytes(b"new")
+
+    with pytest.raises(OSError, match="no space"):
+        replace()
+    Artifact.open(copy.path)
+    assert [p.name for p in copy.path.parent.iterdir()] == [copy.path.name]
 
 
 def test_foreign_folders_are_not_replaced(tmp_path):

@@ -20,6 +20,7 @@ from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.pipeline import sharpen_photo
 from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.whole_file import whole_file
 
 CASE = GaussianCase(blur=1.6, noise=2.55)
 _MARGIN = 16
@@ -53,9 +54,8 @@ def build_demo(artifact: Artifact, photos: Path, out: Path, threads: int = 0) ->
         f"({CASE.noise:g}/255), then sharpened by the artifact {artifact.path.name} "
         f"({artifact.model_path.stat().st_size // 1024} KiB). Drag the dividers."
     )
-    page = out / "index.partial"
-    page.write_text(render(lead, rows), encoding="utf-8")
-    page.replace(out / "index.html")
+    with whole_file(out / "index.html") as page:
+        page.write_text(render(lead, rows), encoding="utf-8")
     return rows
 
 

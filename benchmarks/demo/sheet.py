@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.whole_file import whole_file
 
 CROP = 168
 _GAP = 6
@@ -39,7 +40,8 @@ def write_sheet(strips: Sequence[Strip], path: Path) -> None:
         )
         for row, (label, pixels) in enumerate(versions):
             _place(sheet, label, pixels, column * (CROP + _GAP), row * (CROP + _HEADER))
-    sheet.save(path, optimize=True)
+    with whole_file(path) as temporary:
+        sheet.save(temporary, optimize=True)
 
 
 def _place(sheet: Image.Image, label: str, pixels: U8, left: int, top: int) -> None:

@@ -13,6 +13,7 @@ from ensharpen_edge.degrade.convolve import convolve
 from ensharpen_edge.degrade.gaussian_blur import GaussianBlurConfig, sample_gaussian_kernels
 from ensharpen_edge.degrade.linear_light import from_linear, to_linear
 from ensharpen_edge.degrade.noise import GaussianNoiseConfig, add_noise, sample_noise_levels
+from ensharpen_edge.degrade.soft_photo import to_eight_bit
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,6 @@ def degrade(sharp: Tensor, mix: DegradationMix, generator: torch.Generator) -> t
     blurred = convolve(light, kernels, border="valid")
     blurred[linear] = from_linear(blurred[linear])
     degraded = add_noise(blurred, levels, generator)
-    rounded = (degraded.clamp(0.0, 1.0) * 255.0).round() / 255.0
-    degraded = torch.where((choice[1] < mix.eight_bit)[:, None, None, None], rounded, degraded)
+    degraded = torch.where((choice[1] < mix.eight_bit)[:, None, None, None], to_eight_bit(degraded), degraded)
     degraded = torch.where((choice[2] < mix.identity)[:, None, None, None], target, degraded)
     return degraded, target

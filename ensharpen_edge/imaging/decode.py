@@ -31,8 +31,7 @@ def read_photo(path: Path) -> Photo:
     """Decode a photograph.
 
     EXIF orientation is applied, palettes are expanded, CMYK is converted (through its embedded profile when there is
-    one), 16-bit samples are
-    reduced to 8 bits. Of several frames the first is taken.
+    one), 16-bit samples are reduced to 8 bits. Of several frames the first is taken.
 
     Raises:
         BadInputError: Missing, a folder, not an image, truncated, too large, or a mode without a defined range.

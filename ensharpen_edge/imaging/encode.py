@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from PIL import Image
 
 from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.imaging.photo import Photo
-from ensharpen_edge.umask import current_umask
+from ensharpen_edge.whole_file import whole_file
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
@@ -53,21 +51,13 @@ def write_photo(photo: Photo, path: Path) -> None:
             options["compression"] = "raw"  # libtiff, which compresses, cannot write EXIF's own directory
     if name == "JPEG" and photo.exif and len(photo.exif) > _LARGEST_JPEG_EXIF:
         del options["exif"]  # the pixels matter more
-    temporary = None
     try:
-        handle, temporary_name = tempfile.mkstemp(prefix=f".{path.stem[:64]}-", suffix=path.suffix, dir=path.parent)
-        temporary = Path(temporary_name)
-        with os.fdopen(handle, "wb") as stream:
-            image.save(stream, format=name, **options)
-        temporary.chmod(0o666 & ~current_umask())
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            image.save(temporary, format=name, **options)
     except MemoryError:
         raise
     except Exception as error:  # Pillow's encoders raise OSError, ValueError, RuntimeError, struct.error
         raise BadInputError(f"{path}: cannot write the picture ({error})") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _to_image(photo: Photo, *, allow_alpha: bool) -> Image.Image:

@@ -14,7 +14,7 @@ from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require, unknown_name
 from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.models.student import Student
-from ensharpen_edge.umask import current_umask
+from ensharpen_edge.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,11 @@ def save_checkpoint(student: Student, path: Path, card: dict[str, Any]) -> dict[
         card: Everything the configuration does not say.
     """
     safetensors = require("safetensors.torch", "train")
-    temporary = path.with_suffix(".partial")
     state = {key: value.detach().cpu().contiguous().clone() for key, value in student.state_dict().items()}
-    safetensors.save_file(state, temporary, metadata={"format": "pt"})
-    full = {**card, "config": student.config.to_dict(), "sha256": sha256_of(temporary)}
-    card_text = json.dumps(full, indent=2) + "\n"
-    partial_card = path.with_suffix(".json.partial")
-    partial_card.write_text(card_text, encoding="utf-8")
-    temporary.chmod(0o666 & ~current_umask())
-    temporary.replace(path)
-    partial_card.replace(path.with_suffix(".json"))
+    with whole_file(path.with_suffix(".json")) as card_file, whole_file(path) as weights:
+        safetensors.save_file(state, weights, metadata={"format": "pt"})
+        full = {**card, "config": student.config.to_dict(), "sha256": sha256_of(weights)}
+        card_file.write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
     return full
 
 

@@ -12,6 +12,7 @@ from ensharpen_edge.degrade.convolve import convolve
 from ensharpen_edge.degrade.registry import BLURS
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.whole_file import whole_file
 
 CELL = 96
 _LABEL = 170
@@ -43,13 +44,11 @@ def write_preview(path: Path, photo: U8, count: int = 6, seed: int = 0) -> None:
             sheet.paste(_kernel_picture(kernels[column]), (x, y))
             pixels = (blurred[column].clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
             sheet.paste(Image.fromarray(pixels), (x + CELL + _GAP, y))
-    partial = path.with_name(f".{path.stem}.partial.png")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(partial, format="PNG")
-        partial.replace(path)
+        with whole_file(path) as temporary:
+            sheet.save(temporary, format="PNG")
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise BadInputError(f"{path}: cannot write the sheet ({error})") from error
 
 

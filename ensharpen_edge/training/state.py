@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ensharpen_edge.errors import IntegrityError
 from ensharpen_edge.training.ema import WeightAverage
+from ensharpen_edge.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,8 @@ def save_state(
         "config": json.dumps(config),
         "updates": str(average.updates),
     }
-    temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def load_state(

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ensharpen_edge.data.photos import PhotoSet
-from ensharpen_edge.degrade.convolve import convolve
-from ensharpen_edge.degrade.gaussian_blur import gaussian_kernels
-from ensharpen_edge.degrade.noise import add_noise
+from ensharpen_edge.degrade.soft_photo import soft_photo
 from ensharpen_edge.metrics.psnr import psnr
 
 CASES = ((0.8, 0.0), (1.6, 2.55), (2.4, 5.0))
@@ -33,13 +31,7 @@ def validation_set(photos: PhotoSet, size: int = 256, seed: int = 0) -> Validati
         top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
         sharp.append(torch.from_numpy(image[top : top + size, left : left + size].copy()))
     target = torch.stack(sharp).permute(0, 3, 1, 2).float() / 255.0
-    degraded = []
-    for sigma, noise in CASES:
-        width = torch.full((len(sharp),), sigma)
-        kernels = gaussian_kernels(width, width, torch.zeros(len(sharp)), 25)
-        levels = torch.full((len(sharp),), noise / 255.0)
-        noisy = add_noise(convolve(target, kernels), levels, generator)
-        degraded.append((noisy.clamp(0.0, 1.0) * 255.0).round() / 255.0)
+    degraded = [soft_photo(target, blur, noise, generator) for blur, noise in CASES]
     return ValidationSet(torch.cat(degraded), target.repeat(len(CASES), 1, 1, 1))
 
 

@@ -22,7 +22,7 @@ def test_round_trip(saved):
     loaded = find_checkpoint(str(saved))
     assert loaded.student.config == NANO
     assert loaded.card["name"] == "mine"
-    assert not list(saved.parent.glob("*.partial"))
+    assert {p.name for p in saved.parent.iterdir()} == {"mine.safetensors", "mine.json"}
 
 
 def test_one_flipped_byte_is_refused(saved):

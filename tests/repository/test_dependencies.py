@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GROUND = {"errors", "artifact", "console", "umask", "imaging", "__init__"}
+GROUND = {"errors", "artifact", "console", "whole_file", "imaging", "__init__"}
 ALLOWED = {
     "errors": set(),
-    "umask": set(),
-    "artifact": {"errors", "umask"},
+    "whole_file": set(),
+    "artifact": {"errors", "whole_file"},
     "console": {"errors"},
-    "imaging": {"errors", "umask", "imaging"},
+    "imaging": {"errors", "whole_file", "imaging"},
     "metrics": GROUND | {"metrics"},
     "models": GROUND | {"models"},
     "degrade": GROUND | {"degrade"},
