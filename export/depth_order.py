@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ensharpen_edge.models.config import UNSHUFFLE
+from ensharpen_edge.models.config import HEAD_SCALES, UNSHUFFLE
 from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.student import Student
+from ensharpen_edge.models.upsampling import ShuffleUpsample
 
 
 class _SpaceToDepthFunction(torch.autograd.Function):
@@ -78,20 +79,27 @@ def to_depth_order(student: Student) -> Student:
     Exact: channels are renamed, no arithmetic changes.
     """
     copied = copy.deepcopy(fold_branches(student))
-    stem, head = copied.encoder.stem, copied.decoder.head
+    stem = copied.encoder.stem
+    order = depth_order(stem.in_channels, UNSHUFFLE)
     with torch.no_grad():
-        order = depth_order(stem.in_channels, UNSHUFFLE)
         stem.weight.copy_(stem.weight[:, order].clone())
-        _permute_outputs(head, UNSHUFFLE)
+        for name, head in copied.decoder.heads.items():
+            block = UNSHUFFLE * HEAD_SCALES[name]
+            _permute_outputs(head, block)
+            copied.shuffles[name] = DepthToSpace(block)
+            if name in copied.anchors:
+                anchor = copied.anchors[name]
+                anchor.weight.copy_(anchor.weight[depth_order(anchor.weight.shape[0], block)][:, order].clone())
         for up in (copied.decoder.up2, copied.decoder.up1):
-            _permute_outputs(up.expand, 2)
-            up.shuffle = DepthToSpace(2)  # type: ignore[assignment]
+            if isinstance(up, ShuffleUpsample):
+                _permute_outputs(up.expand, 2)
+                up.shuffle = DepthToSpace(2)
     copied.unshuffle = SpaceToDepth(UNSHUFFLE)
-    copied.shuffle = DepthToSpace(UNSHUFFLE)
     return copied.eval()
 
 
-def _permute_outputs(convolution: nn.Conv2d, block: int) -> None:
+def _permute_outputs(convolution: nn.Module, block: int) -> None:
+    assert isinstance(convolution, nn.Conv2d)
     order = depth_order(convolution.out_channels, block)
     convolution.weight.copy_(convolution.weight[order].clone())
     assert convolution.bias is not None

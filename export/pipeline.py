@@ -17,11 +17,12 @@ import torch
 
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal, sha256_of
-from ensharpen_edge.errors import BadInputError, EnsharpenError, ParityError, UsageError
+from ensharpen_edge.errors import BadInputError, EnsharpenError, ParityError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
 from ensharpen_edge.export.gate import GatePair, GateReport, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs
+from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
 from ensharpen_edge.export.registry import check_precision, find_target
@@ -30,12 +31,14 @@ from ensharpen_edge.export.tiling_check import check_tiling
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.models.checkpoint import Checkpoint, find_checkpoint
-from ensharpen_edge.models.config import StudentConfig
+from ensharpen_edge.models.config import TOTAL_STRIDE
 from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.geometry import geometry
+from ensharpen_edge.models.network import require_student
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.runtime.engine import F32
 from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.tiling import round_up
 from ensharpen_edge.whole_file import whole_file
 
 GOLDEN_SIDE = 128
@@ -82,7 +85,7 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
     check_precision(target, request.precision)
     target.check_available()
     checkpoint = find_checkpoint(request.model)
-    check_window(request.size, checkpoint.student.config)
+    check_exportable(require_student(checkpoint.network).config, request.size)
     name = artifact_name(request.model, request.target, request.precision)
     path, report = request.out / name, request.out / f"{name}.report.json"
     started = time.monotonic()
@@ -104,17 +107,6 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
     return ExportResult(Artifact.open(path), parity, gate, seconds)
 
 
-def check_window(size: tuple[int, int] | None, config: StudentConfig) -> None:
-    """Raises `UsageError` when a static size is too small to be a tile's window."""
-    shape = geometry(config)
-    smallest = 2 * shape.halo + shape.total_stride
-    if size and min(size) < smallest:
-        raise UsageError(
-            f"--size {size[0]}x{size[1]}: larger photographs could not be cut for it",
-            hint=f"{config.name} needs windows of at least {smallest}x{smallest}: a halo of {shape.halo} on each side",
-        )
-
-
 def _build(
     request: ExportRequest,
     target: Target,
@@ -123,7 +115,7 @@ def _build(
     evidence: dict[str, Any],
     step: Step,
 ) -> tuple[ParityReport, GateReport]:
-    student = checkpoint.student
+    student = require_student(checkpoint.network)
     step("folding branches")
     folded = fold_branches(student)
     if request.fault == "folded":
@@ -141,15 +133,16 @@ def _build(
         exported = with_layout(engine.run, build.io)
         step("climbing the parity ladder")
         rungs = [Rung("torch", reference), Rung("folded", torch_run(folded)), *build.rungs]
-        parity = climb([*rungs, Rung("artifact", exported, request.precision)], _probes(request.size))
+        stride = student.config.total_stride
+        parity = climb([*rungs, Rung("artifact", exported, request.precision)], _probes(request.size, stride))
         evidence["parity"] = parity.to_dict()
         check_parity(parity)
-        step("comparing tiles with the whole")
-        tile_sizes = check_tiling(engine, Artifact(folder, unsealed))
+        tile_sizes: tuple[int, ...] = ()
+        if manifest.shape.tile_exact:
+            step("comparing tiles with the whole")
+            tile_sizes = check_tiling(engine, Artifact(folder, unsealed))
         step("measuring the sharpening")
-        pairs = gate_pairs(request.data)
-        if request.size:
-            pairs = [_fit(pair, request.size) for pair in pairs]
+        pairs = [_fit(pair, request.size or _whole(pair, stride)) for pair in gate_pairs(request.data)]
         gate = score_pairs(reference, exported, pairs)
         evidence["gate"] = gate.to_dict()
         check_quality(gate, request.limits)
@@ -159,7 +152,7 @@ def _build(
         _write_golden(folder, exported, request.size)
     manifest = dataclasses.replace(
         manifest,
-        shape=dataclasses.replace(manifest.shape, tile_exact=True, tile_sizes=tile_sizes),
+        shape=dataclasses.replace(manifest.shape, tile_sizes=tile_sizes),
         parity=parity.to_dict(),
         gate={**gate.to_dict(), "limits": dataclasses.asdict(request.limits)},
     )
@@ -186,9 +179,15 @@ def with_layout(run: Run, io: IoContract) -> Run:
     return lambda batch: run(np.ascontiguousarray(batch.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
 
 
-def _probes(size: tuple[int, int] | None) -> list[Probe]:
-    shapes = (size,) if size else SHAPES
+def _probes(size: tuple[int, int] | None, stride: int = TOTAL_STRIDE) -> list[Probe]:
+    shapes = (size,) if size else [(round_up(height, stride), round_up(width, stride)) for height, width in SHAPES]
     return [Probe(probe.name, _fit_image(probe.image, shape)) for shape in shapes for probe in parity_probes(*shape)]
+
+
+def _whole(pair: GatePair, stride: int) -> tuple[int, int]:
+    """The pair's own size, up to the network's stride."""
+    height, width = pair.sharp.shape[2:]
+    return round_up(height, stride), round_up(width, stride)
 
 
 def _fit(pair: GatePair, size: tuple[int, int]) -> GatePair:
@@ -203,14 +202,14 @@ def _fit_image(image: F32, size: tuple[int, int]) -> F32:
 
 
 def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> Manifest:
-    config = checkpoint.student.config
+    config = require_student(checkpoint.network).config
     shape = geometry(config)
     height, width = request.size or (None, None)
     return Manifest(
         name=config.name,
         target=request.target,
         precision=request.precision,
-        task="sharpen",
+        task=config.heads[0],
         model_file=build.model_file,
         io=build.io,
         shape=ShapeContract(
@@ -219,6 +218,7 @@ def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> M
             multiple_of=shape.total_stride,
             halo=shape.halo,
             receptive_radius=shape.receptive_radius,
+            tile_exact=shape.tile_exact,
         ),
         source={
             "checkpoint_sha256": checkpoint.sha256,

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from ensharpen_edge.artifact import Artifact, IoContract
-from ensharpen_edge.errors import QualityError
+from ensharpen_edge.errors import QualityError, UsageError
 from ensharpen_edge.imaging.photo import U8, Photo
 from ensharpen_edge.runtime.engine import F32, Engine
 from ensharpen_edge.runtime.tiling import Tile, TilePlan, plan_fixed, plan_tiles
@@ -61,12 +61,19 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
     """The tile plan for a frame, from the artifact's shape contract.
 
     An artifact that is not tile-exact is never cut by `auto`.
+
+    Raises:
+        UsageError: A tile side for an artifact that looks at the whole frame: seams would show.
     """
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
         return plan_fixed(height, width, window=(shape.height, shape.width), halo=shape.halo, stride=shape.multiple_of)
     if tile == "auto":
         tile = AUTO_TILE if shape.tile_exact and height * width > AUTO_WHOLE_FRAME else "off"
+    if tile != "off" and not shape.tile_exact:
+        raise UsageError(
+            "this network looks at the whole frame: tiles would not fit together", hint="use --tile off"
+        )
     side = None if tile == "off" else tile
     return plan_tiles(height, width, tile=side, halo=shape.halo, stride=shape.multiple_of)
 

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from torch import Tensor
 
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.photo import U8
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Drawn crops.
+
+    Attributes:
+        pixels: uint8 (N, 3, S, S).
+        names: The photograph of each.
+    """
+
+    pixels: U8
+    names: tuple[str, ...]
+
+
+def oriented(crop: U8, orientation: int) -> U8:
+    """One of the 8 flips and quarter turns of (H, W, ...)."""
+    turned = np.rot90(crop, orientation % 4)
+    return turned[:, ::-1] if orientation >= 4 else turned
 
 
 class CropSampler:
@@ -25,16 +46,16 @@ class CropSampler:
         self._size = size
         self._areas = torch.tensor([float(i.shape[0] * i.shape[1]) for i in photos.images])
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """float32 (count, 3, size, size) in [0, 1]; all randomness comes from `generator` (CPU)."""
+    def draw(self, count: int, generator: torch.Generator) -> Crops:
+        """`count` crops; all randomness comes from `generator` (CPU)."""
         index = torch.multinomial(self._areas, count, replacement=True, generator=generator).tolist()
         place = torch.rand(count, 2, generator=generator).tolist()
         turn = torch.randint(0, 8, (count,), generator=generator).tolist()
-        batch = np.empty((count, self._size, self._size, 3), dtype=np.uint8)
+        batch = np.empty((count, 3, self._size, self._size), dtype=np.uint8)
         for row, (photo, (y, x), orientation) in enumerate(zip(index, place, turn, strict=True)):
             image = self._photos.images[photo]
             top = int(y * (image.shape[0] - self._size + 1))
             left = int(x * (image.shape[1] - self._size + 1))
-            crop = np.rot90(image[top : top + self._size, left : left + self._size], orientation % 4)
-            batch[row] = crop[:, ::-1] if orientation >= 4 else crop
-        return torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().float().div_(255.0)
+            crop = oriented(image[top : top + self._size, left : left + self._size], orientation)
+            batch[row] = crop.transpose(2, 0, 1)
+        return Crops(batch, tuple(self._photos.names[photo] for photo in index))

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
+from ensharpen_edge.imaging.decode import SUFFIXES
 from ensharpen_edge.imaging.photo import U8
+
+HOLD_OUT_ONE_IN = 16
+"""One photograph in so many is kept for validation."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,14 @@ class PhotoSet:
 
     Attributes:
         names: Paths relative to the folder.
-        images: uint8 (H, W, 3) each.
+        images: uint8 (H, W, 3) each; may be memory-mapped.
+        fingerprints: Perceptual hash of each (see `duplicates`), or empty when they were not computed.
         skipped: `path: reason` for each file that could not be used.
     """
 
     names: tuple[str, ...]
     images: tuple[U8, ...]
+    fingerprints: tuple[int, ...] = ()
     skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -37,8 +42,13 @@ class PhotoSet:
 
     def subset(self, keep: Callable[[str], bool]) -> PhotoSet:
         """The photographs whose name `keep` accepts."""
-        pairs = [(n, i) for n, i in zip(self.names, self.images, strict=True) if keep(n)]
-        return PhotoSet(tuple(n for n, _ in pairs), tuple(i for _, i in pairs), self.skipped)
+        chosen = [index for index, name in enumerate(self.names) if keep(name)]
+        return PhotoSet(
+            tuple(self.names[index] for index in chosen),
+            tuple(self.images[index] for index in chosen),
+            tuple(self.fingerprints[index] for index in chosen) if self.fingerprints else (),
+            self.skipped,
+        )
 
 
 def list_photos(folder: Path) -> list[Path]:
@@ -56,40 +66,11 @@ def list_photos(folder: Path) -> list[Path]:
     return photos
 
 
-def load_photos(folder: Path, minimum_side: int = 1, progress: Callable[[int, int], None] | None = None) -> PhotoSet:
-    """Decode every photograph of a folder. Unreadable and too small ones are skipped and named.
-
-    Args:
-        folder: Searched recursively.
-        minimum_side: Photographs with a shorter side are skipped.
-        progress: Called with (done, total).
-
-    Raises:
-        BadInputError: Nothing usable is left.
-    """
-    paths = list_photos(folder)
-    names: list[str] = []
-    images: list[U8] = []
-    skipped: list[str] = []
-    for done, path in enumerate(paths, start=1):
-        name = path.relative_to(folder).as_posix()
-        try:
-            rgb = read_photo(path).rgb
-        except BadInputError as error:
-            skipped.append(str(error))
-        else:
-            if min(rgb.shape[:2]) < minimum_side:
-                skipped.append(f"{path}: {rgb.shape[1]}x{rgb.shape[0]} is smaller than {minimum_side} pixels")
-            else:
-                names.append(name)
-                images.append(rgb)
-        if progress:
-            progress(done, len(paths))
-    if not images:
-        raise BadInputError(f"{folder}: no usable photograph among {len(paths)}", hint="; ".join(skipped[:3]))
-    return PhotoSet(tuple(names), tuple(images), tuple(skipped))
-
-
-def is_held_out(name: str, one_in: int = 16) -> bool:
+def is_held_out(name: str) -> bool:
     """Whether a photograph belongs to validation: decided by its name's hash, so adding files moves nothing."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % one_in == 0
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % HOLD_OUT_ONE_IN == 0
+
+
+def is_training(name: str) -> bool:
+    """The opposite of `is_held_out`."""
+    return not is_held_out(name)

@@ -1,1 +1,1 @@
-"""Degradations: frozen configurations and pure, seeded functions on (N, 3, H, W) float tensors in [0, 1]."""
+"""Degradations: blur, noise, resizing, compression, and the mixes that a network is trained on."""

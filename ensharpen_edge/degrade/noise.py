@@ -31,7 +31,12 @@ def sample_noise_levels(config: GaussianNoiseConfig, count: int, generator: torc
     return torch.where(draw[1] < config.clean, torch.zeros_like(levels), levels)
 
 
-def add_noise(images: Tensor, levels: Tensor, generator: torch.Generator) -> Tensor:
-    """Add white Gaussian noise of `levels` (N,) to images (N, C, H, W). The result is not clipped."""
-    noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+def add_noise(images: Tensor, levels: Tensor, generator: torch.Generator, *, grey: bool = False) -> Tensor:
+    """Add white Gaussian noise of `levels` (N,) to images (N, C, H, W). The result is not clipped.
+
+    Grey noise is the same in all channels.
+    """
+    n, channels, height, width = images.shape
+    shape = (n, 1 if grey else channels, height, width)
+    noise = torch.randn(shape, generator=generator, device=images.device, dtype=images.dtype)
     return images + noise * levels[:, None, None, None]

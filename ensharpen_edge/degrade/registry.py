@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ensharpen_edge.degrade.disk_blur import DiskBlurConfig, sample_disk_kernels
@@ -13,20 +17,112 @@ from ensharpen_edge.degrade.generalised_gaussian import GeneralisedGaussianConfi
 from ensharpen_edge.degrade.linear_motion import LinearMotionConfig, sample_linear_motion_kernels
 from ensharpen_edge.degrade.sinc_filter import SincConfig, sample_sinc_kernels
 from ensharpen_edge.degrade.trajectory_motion import TrajectoryMotionConfig, sample_trajectory_kernels
+from ensharpen_edge.errors import UsageError, unknown_name
 
-Sampler = Callable[[int, torch.Generator], Tensor]
-"""(count, generator) -> kernels (count, k, k), odd k, each summing to 1."""
+KERNEL_SIZE = 25
+"""Side that all sampled kernels are padded to, so that one batch can mix blurs."""
 
-BLURS: dict[str, Sampler] = {
-    "gaussian": lambda count, source: sample_gaussian_kernels(GaussianBlurConfig(), count, source),
-    "generalised gaussian": lambda count, source: sample_generalised_kernels(
-        GeneralisedGaussianConfig(), count, source
-    ),
-    "plateau": lambda count, source: sample_generalised_kernels(
-        GeneralisedGaussianConfig("plateau", beta=(1.0, 2.0)), count, source
-    ),
-    "defocus disk": lambda count, source: sample_disk_kernels(DiskBlurConfig(), count, source),
-    "linear motion": lambda count, source: sample_linear_motion_kernels(LinearMotionConfig(), count, source),
-    "camera shake": lambda count, source: sample_trajectory_kernels(TrajectoryMotionConfig(), count, source),
-    "sinc": lambda count, source: sample_sinc_kernels(SincConfig(), count, source),
+
+@dataclass(frozen=True)
+class Blur:
+    """One kind of blur.
+
+    Attributes:
+        config: Its distribution; a frozen data class with a `size`.
+        sample: (config, count, generator) -> kernels (count, size, size), each summing to 1.
+        extent: Name of the config's range that says how wide the blur is.
+        weak_end: 0 when the first value of that range is the weakest blur, 1 when the last one is.
+    """
+
+    config: Any
+    sample: Callable[[Any, int, torch.Generator], Tensor]
+    extent: str
+    weak_end: int = 0
+
+    def kernels(
+        self, count: int, generator: torch.Generator, strength: float = 1.0, extent: tuple[float, float] | None = None
+    ) -> Tensor:
+        """Draw (count, KERNEL_SIZE, KERNEL_SIZE) kernels.
+
+        Args:
+            count: How many.
+            generator: Source of randomness; the kernels are on its device.
+            strength: 1 draws from the whole range, 0 only its weakest value.
+            extent: Another range than the config's own.
+
+        Raises:
+            UsageError: The range is not two ascending positive numbers, or does not fit the kernel.
+        """
+        ends = list(extent or getattr(self.config, self.extent))
+        if not 0.0 < ends[0] <= ends[1]:
+            raise UsageError(f"a blur's range must be two ascending positive numbers, got {tuple(ends)}")
+        if self.extent in {"extent", "radius"} and 2 * ends[1] + 1 > self.config.size:
+            raise UsageError(f"{self.extent} {ends[1]:g} does not fit a kernel of {self.config.size} pixels")
+        weak, strong = self.weak_end, 1 - self.weak_end
+        ends[strong] = ends[weak] + strength * (ends[strong] - ends[weak])
+        drawn = self.sample(dataclasses.replace(self.config, **{self.extent: tuple(ends)}), count, generator)
+        margin = (KERNEL_SIZE - drawn.shape[-1]) // 2
+        return F.pad(drawn, (margin,) * 4)
+
+
+BLURS: dict[str, Blur] = {
+    "gaussian": Blur(GaussianBlurConfig(), sample_gaussian_kernels, "sigma"),
+    "isotropic gaussian": Blur(GaussianBlurConfig(anisotropic=0.0), sample_gaussian_kernels, "sigma"),
+    "anisotropic gaussian": Blur(GaussianBlurConfig(anisotropic=1.0), sample_gaussian_kernels, "sigma"),
+    "generalised gaussian": Blur(GeneralisedGaussianConfig(), sample_generalised_kernels, "sigma"),
+    "plateau": Blur(GeneralisedGaussianConfig("plateau", beta=(1.0, 2.0)), sample_generalised_kernels, "sigma"),
+    "defocus disk": Blur(DiskBlurConfig(), sample_disk_kernels, "radius"),
+    "linear motion": Blur(LinearMotionConfig(), sample_linear_motion_kernels, "length"),
+    "camera shake": Blur(TrajectoryMotionConfig(), sample_trajectory_kernels, "extent"),
+    "sinc": Blur(SincConfig(), sample_sinc_kernels, "cutoff", weak_end=1),
 }
+
+
+@dataclass(frozen=True)
+class BlurChoice:
+    """One blur of a mix.
+
+    Attributes:
+        kind: Name in `BLURS`.
+        weight: How often it is drawn, relative to the others.
+        extent: Range of its width in pixels (of a sinc: cut-off in radians), or None for the blur's own.
+    """
+
+    kind: str
+    weight: float = 1.0
+    extent: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in BLURS:
+            raise unknown_name("blur", self.kind, BLURS)
+        if not self.weight >= 0.0:
+            raise UsageError(f"the weight of blur {self.kind!r} must not be negative, got {self.weight}")
+
+
+def sample_kernels(
+    choices: tuple[BlurChoice, ...], count: int, generator: torch.Generator, strength: float = 1.0
+) -> Tensor:
+    """Draw (count, KERNEL_SIZE, KERNEL_SIZE) kernels, the kinds in proportion to their weights."""
+    device = generator.device
+    kernels = torch.zeros(count, KERNEL_SIZE, KERNEL_SIZE, device=device)
+    weights = torch.tensor([choice.weight for choice in choices], device=device)
+    drawn = torch.multinomial(weights, count, replacement=True, generator=generator)
+    for index, choice in enumerate(choices):
+        where = (drawn == index).nonzero().flatten()
+        if len(where):
+            blur = BLURS[choice.kind]
+            kernels[where] = blur.kernels(len(where), generator, strength, choice.extent)
+    return kernels
+
+
+def kernel_width(kernels: Tensor) -> Tensor:
+    """(N,) standard deviation of each kernel (N, k, k) in pixels, the mean of both axes; 0 for no blur.
+
+    Negative weights, as a sinc has, count as they are; the result is then clipped at 0.
+    """
+    axis = torch.arange(kernels.shape[-1], dtype=kernels.dtype, device=kernels.device) - kernels.shape[-1] // 2
+    variance = []
+    for profile in (kernels.sum(dim=1), kernels.sum(dim=2)):
+        mean = (profile * axis).sum(dim=1, keepdim=True)
+        variance.append((profile * (axis - mean) ** 2).sum(dim=1))
+    return (0.5 * (variance[0] + variance[1])).clamp(min=0.0).sqrt()

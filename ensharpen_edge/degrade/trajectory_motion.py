@@ -44,12 +44,6 @@ _ORIGINAL_LENGTH = 60.0
 the ratio's square root, so that the path turns as much over the whole exposure."""
 
 
-def _rotate(vectors: Tensor, angle: Tensor) -> Tensor:
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    x, y = vectors[:, 0], vectors[:, 1]
-    return torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
-
-
 def sample_trajectories(config: TrajectoryMotionConfig, count: int, generator: torch.Generator) -> Tensor:
     """(count, steps, 2) paths, centred, scaled to their extent in pixels."""
     device = generator.device
@@ -63,23 +57,21 @@ def sample_trajectories(config: TrajectoryMotionConfig, count: int, generator: t
     angle = 2 * math.pi * uniform(count)
     coarser = _ORIGINAL_STEPS / config.steps
     unit = _ORIGINAL_LENGTH / (config.steps - 1)
-    velocity = anxiety[:, None] * torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)
     chance, turn = uniform(config.steps, count), uniform(config.steps, count)
-    noise = torch.randn(config.steps, count, 2, generator=generator, device=device)
-    position = torch.zeros(count, 2, device=device)
+    noise = torch.view_as_complex(torch.randn(config.steps, count, 2, generator=generator, device=device))
+    # Points and velocities are complex numbers: a turn is one product, and the loop has seven operations per step.
+    jerked = chance < coarser * jerk * anxiety
+    keep = 1.0 + torch.where(jerked, 2.0 * torch.exp(1j * (math.pi + turn - 0.5)), 0.0)
+    shake = unit * math.sqrt(coarser) * anxiety * tremor * noise
+    pull = unit * coarser * anxiety * centripetal
+    velocity = anxiety * torch.exp(1j * angle)
+    position = torch.zeros_like(velocity)
     path = [position]
     for step in range(config.steps - 1):
-        jerked = chance[step] < coarser * jerk * anxiety
-        kick = torch.where(
-            jerked[:, None], 2.0 * _rotate(velocity, math.pi + turn[step] - 0.5), torch.zeros_like(velocity)
-        )
-        shake = math.sqrt(coarser) * tremor[:, None] * noise[step]
-        pull = coarser * centripetal[:, None] * position
-        velocity = velocity + kick + anxiety[:, None] * (shake - pull) * unit
-        velocity = unit * velocity / velocity.norm(dim=-1, keepdim=True).clamp(min=1e-8)
+        velocity = unit * torch.sgn(velocity * keep[step] + shake[step] - pull * position)
         position = position + velocity
         path.append(position)
-    paths = torch.stack(path, dim=1)
+    paths = torch.view_as_real(torch.stack(path, dim=1))
     paths = paths - paths.mean(dim=1, keepdim=True)
     reach = paths.norm(dim=-1).amax(dim=1).clamp(min=1e-6)
     low, high = config.extent

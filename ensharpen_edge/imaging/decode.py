@@ -42,15 +42,29 @@ def read_photo(path: Path) -> Photo:
         raise BadInputError(f"{path}: no such file")
     if not path.is_file():
         raise BadInputError(f"{path}: is not a file")
+    return _read(path, path)
+
+
+def decode_photo(content: bytes, name: Path) -> Photo:
+    """`read_photo` for a file's bytes; `name` stands in messages.
+
+    Raises:
+        BadInputError: As `read_photo`.
+    """
+    return _read(io.BytesIO(content), name)
+
+
+def _read(source: Path | io.BytesIO, path: Path) -> Photo:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on large or slightly damaged files
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(source, formats=_FORMATS) as image:
                 sixteen_bit = any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
                 image.load()
                 return _to_photo(image, path, sixteen_bit=sixteen_bit)
     except UnidentifiedImageError as error:
-        reason = "the file is empty" if path.stat().st_size == 0 else "not an image of a readable format"
+        empty = not source.getbuffer().nbytes if isinstance(source, io.BytesIO) else path.stat().st_size == 0
+        reason = "the file is empty" if empty else "not an image of a readable format"
         raise BadInputError(f"{path}: {reason}", hint=f"readable: {', '.join(SUFFIXES)}") from error
     except Image.DecompressionBombError as error:
         raise BadInputError(f"{path}: more pixels than Pillow's safety limit ({error})") from error

@@ -78,6 +78,15 @@ class ResidualBlock(nn.Module):
         return x + residual
 
 
-def residual_stack(channels: int, depth: int, expansion: int, *, branches: bool, dense: bool) -> nn.Sequential:
-    """`depth` residual blocks in a row."""
-    return nn.Sequential(*(ResidualBlock(channels, expansion, branches=branches, dense=dense) for _ in range(depth)))
+class ResidualStack(nn.Sequential):
+    """Residual blocks in a row, of which only the first `active` run while a network is grown."""
+
+    def __init__(self, channels: int, depth: int, expansion: int, *, branches: bool, dense: bool) -> None:
+        super().__init__(*(ResidualBlock(channels, expansion, branches=branches, dense=dense) for _ in range(depth)))
+        self.active = depth
+
+    def forward(self, x: Tensor) -> Tensor:
+        for index, block in enumerate(self):
+            if index < self.active:
+                x = block(x)
+        return x

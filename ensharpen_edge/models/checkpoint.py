@@ -12,22 +12,21 @@ import torch
 
 from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require, unknown_name
-from ensharpen_edge.models.config import StudentConfig
-from ensharpen_edge.models.student import Student
+from ensharpen_edge.models.network import Network, build_network, config_from_dict
 from ensharpen_edge.whole_file import whole_file
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A student with trained weights and its card.
+    """A network with trained weights and its card.
 
     Attributes:
-        student: In evaluation mode.
+        network: In evaluation mode.
         card: What the weights are: configuration, training data and licences, degradations, metrics, sha256.
         path: The safetensors file.
     """
 
-    student: Student
+    network: Network
     card: dict[str, Any]
     path: Path
 
@@ -37,19 +36,19 @@ class Checkpoint:
         return str(self.card["sha256"])
 
 
-def save_checkpoint(student: Student, path: Path, card: dict[str, Any]) -> dict[str, Any]:
+def save_checkpoint(network: Network, path: Path, card: dict[str, Any]) -> dict[str, Any]:
     """Write weights and card; returns the card with configuration and hash filled in.
 
     Args:
-        student: Training form or folded form.
+        network: A student in training or folded form, or a teacher.
         path: Ends in `.safetensors`; the card goes beside it.
         card: Everything the configuration does not say.
     """
     safetensors = require("safetensors.torch", "train")
-    state = {key: value.detach().cpu().contiguous().clone() for key, value in student.state_dict().items()}
+    state = {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
     with whole_file(path.with_suffix(".json")) as card_file, whole_file(path) as weights:
         safetensors.save_file(state, weights, metadata={"format": "pt"})
-        full = {**card, "config": student.config.to_dict(), "sha256": sha256_of(weights)}
+        full = {**card, "config": network.config.to_dict(), "sha256": sha256_of(weights)}
         card_file.write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
     return full
 
@@ -65,7 +64,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     card_path = path.with_suffix(".json")
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
-        stated, config = card["sha256"], StudentConfig.from_dict(card["config"])
+        stated, config = card["sha256"], config_from_dict(card["config"])
     except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         raise IntegrityError(f"{card_path}: no readable card for {path.name} ({error})") from error
     if not path.is_file():
@@ -73,14 +72,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if sha256_of(path) != stated:
         raise IntegrityError(f"{path}: differs from the sha256 on its card", hint="fetch or train it again")
     try:
-        student = Student(config)
-        student.load_state_dict(safetensors.load_file(path))
+        network = build_network(config)
+        network.load_state_dict(safetensors.load_file(path))
     except Exception as error:  # safetensors and torch each raise several classes here
         raise IntegrityError(f"{path}: does not hold a {config.name} ({error})") from error
-    broken = [name for name, value in student.state_dict().items() if not bool(torch.isfinite(value).all())]
+    broken = [name for name, value in network.state_dict().items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise BadInputError(f"{path}: {broken[0]} holds NaN or Inf ({len(broken)} tensors do)")
-    return Checkpoint(student.eval(), card, path)
+    return Checkpoint(network.eval(), card, path)
 
 
 def shipped_models() -> dict[str, Path]:

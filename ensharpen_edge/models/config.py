@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args
 
 from ensharpen_edge.errors import UsageError
 
 TOTAL_STRIDE = 8
 """Input height and width must be multiples of this: one unshuffle by 2 and two stride-2 convolutions."""
+
+WINDOW = 8
+"""Side of pooling blocks and attention windows, in bottleneck pixels (1/8 of the input)."""
+
+Upsampling = Literal["pixelshuffle", "nearest", "bilinear", "transposed"]
+Attention = Literal["none", "channel", "spatial", "block"]
+
+HEAD_SCALES: dict[str, int] = {"sharpen": 1, "denoise": 1, "colour": 1, "upscale2": 2, "upscale4": 4}
+"""Tasks and how much larger than the input their image is."""
 
 UNSHUFFLE = 2
 """Side of the pixel block that the first PixelUnshuffle moves into channels."""
@@ -30,6 +39,14 @@ class StudentConfig:
         branches: True for the training form, whose depthwise kernels are sums of parallel branches; False for
             the folded form, plain convolutions only.
         dense: True when each depthwise + pointwise pair has been merged into one dense 3x3 convolution.
+        upsampling: How the decoder doubles the resolution: 1x1 convolution and PixelShuffle, the same as one
+            transposed 2x2 convolution, or 1x1 convolution and nearest or bilinear interpolation.
+        attention: Gate after the bottleneck: per channel from a global mean, per position, or per channel from the
+            mean of aligned 8x8 blocks.
+        windows: Blocks of self-attention within aligned 8x8 windows, after the bottleneck's residual blocks.
+        heads: Tasks; the network returns one image for each (`HEAD_SCALES`).
+        multiscale: Auxiliary images at 1/4 and 1/2 for deep supervision. Training only; folding drops them.
+        estimator: A small convolution that estimates blur and noise per position, and gates the bottleneck with it.
     """
 
     name: str
@@ -38,6 +55,12 @@ class StudentConfig:
     expansion: int = 2
     branches: bool = True
     dense: bool = False
+    upsampling: Upsampling = "pixelshuffle"
+    attention: Attention = "none"
+    windows: int = 0
+    heads: tuple[str, ...] = ("sharpen",)
+    multiscale: bool = False
+    estimator: bool = False
 
     def __post_init__(self) -> None:
         if len(self.widths) != 3 or len(self.depths) != 5:
@@ -50,6 +73,20 @@ class StudentConfig:
             raise UsageError(f"model {self.name!r}: depths must be 0 to {LARGEST_DEPTH}")
         if self.dense and self.branches:
             raise UsageError(f"model {self.name!r}: dense kernels exist only in the folded form")
+        for name, kinds in (("upsampling", get_args(Upsampling)), ("attention", get_args(Attention))):
+            if getattr(self, name) not in kinds:
+                raise UsageError(f"model {self.name!r}: {name} must be one of {', '.join(kinds)}")
+        if not 0 <= self.windows <= LARGEST_DEPTH or (self.windows and self.widths[2] % 4):
+            raise UsageError(f"model {self.name!r}: windows needs a bottleneck width that is a multiple of 4")
+        if not self.heads or len(set(self.heads)) != len(self.heads) or not set(self.heads) <= set(HEAD_SCALES):
+            raise UsageError(
+                f"model {self.name!r}: heads must be different ones of {', '.join(HEAD_SCALES)}, got {self.heads}"
+            )
+
+    @property
+    def total_stride(self) -> int:
+        """Sides, and tile origins, must be multiples of this, or blocks and windows would fall elsewhere."""
+        return TOTAL_STRIDE * WINDOW if self.attention == "block" or self.windows else TOTAL_STRIDE
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` reads them back."""
@@ -62,19 +99,29 @@ class StudentConfig:
         Raises:
             UsageError: Unknown or missing fields.
         """
-        if not isinstance(data, dict):
-            raise UsageError(f"student config: not a table of fields but {type(data).__name__}")
-        known = {field.name for field in dataclasses.fields(cls)}
-        unknown = sorted(set(data) - known)
-        if unknown:
-            raise UsageError(f"student config: unknown fields {', '.join(unknown)}")
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
-        }
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise UsageError(f"student config: {error}") from error
+        return fields_from_dict(cls, data)
+
+
+Config = TypeVar("Config")
+
+
+def fields_from_dict(cls: type[Config], data: Any) -> Config:  # noqa: ANN401 (whatever a JSON file holds)
+    """Build a flat configuration class from a JSON table; lists become tuples.
+
+    Raises:
+        UsageError: Unknown or missing fields.
+    """
+    if not isinstance(data, dict):
+        raise UsageError(f"network configuration: not a table of fields but {type(data).__name__}")
+    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise UsageError(f"network configuration: unknown fields {', '.join(unknown)}")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise UsageError(f"network configuration: {error}") from error
 
 
 NANO = StudentConfig("nano", widths=(16, 32, 64), depths=(2, 2, 3, 2, 2))

@@ -12,11 +12,11 @@ def fold_branches(student: Student) -> Student:
     """A new student of plain convolutions that computes the same function.
 
     The branch sum is the very kernel that the training form convolves with, so the outputs are equal bit for bit.
-    A student that is already folded is copied.
+    Auxiliary heads are dropped. A student that is already folded is copied.
     """
     source = student.eval()
-    folded = Student(dataclasses.replace(source.config, branches=False)).eval()
-    state = dict(source.state_dict())
+    folded = Student(dataclasses.replace(source.config, branches=False, multiscale=False)).eval()
+    state = {n: value for n, value in source.state_dict().items() if not n.startswith("decoder.auxiliary.")}
     for name, module in source.named_modules():
         if isinstance(module, BranchedDepthwiseConv):
             state[f"{name}.weight"] = module.folded_kernel().detach()

@@ -1,4 +1,4 @@
-"""Names of the networks. A new student is one line here."""
+"""Names of the networks. A new student or teacher is one line here."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from collections.abc import Iterator
 
 from ensharpen_edge.errors import UsageError, unknown_name
 from ensharpen_edge.models.config import BASE, NANO, SMALL, StudentConfig
+from ensharpen_edge.models.network import NetworkConfig
+from ensharpen_edge.models.teacher import TEACHER, TEACHER_CPU
 
 
 class ModelRegistry:
-    """Student configurations by name. An instance, not a module-level dictionary, so tests can make their own."""
+    """Network configurations by name. An instance, not a module-level dictionary, so tests can make their own."""
 
-    def __init__(self, configs: tuple[StudentConfig, ...] = ()) -> None:
-        self._configs: dict[str, StudentConfig] = {}
+    def __init__(self, configs: tuple[NetworkConfig, ...] = ()) -> None:
+        self._configs: dict[str, NetworkConfig] = {}
         for config in configs:
             self.add(config)
 
-    def add(self, config: StudentConfig) -> None:
+    def add(self, config: NetworkConfig) -> None:
         """Register a configuration.
 
         Raises:
@@ -26,7 +28,7 @@ class ModelRegistry:
             raise UsageError(f"model {config.name!r} is already registered")
         self._configs[config.name] = config
 
-    def get(self, name: str) -> StudentConfig:
+    def get(self, name: str) -> NetworkConfig:
         """The configuration called `name`.
 
         Raises:
@@ -36,8 +38,13 @@ class ModelRegistry:
             raise unknown_name("model", name, self._configs)
         return self._configs[name]
 
-    def __iter__(self) -> Iterator[StudentConfig]:
+    def __iter__(self) -> Iterator[NetworkConfig]:
         return iter(self._configs.values())
 
+    @property
+    def students(self) -> tuple[StudentConfig, ...]:
+        """What can be exported."""
+        return tuple(config for config in self if isinstance(config, StudentConfig))
 
-MODELS = ModelRegistry((NANO, SMALL, BASE))
+
+MODELS = ModelRegistry((NANO, SMALL, BASE, TEACHER, TEACHER_CPU))

@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ensharpen_edge import __version__
-from ensharpen_edge.data.photos import PhotoSet
-from ensharpen_edge.training.state import Progress
-from ensharpen_edge.training.trainer import TrainConfig
-from ensharpen_edge.training.validation import CASES
+from ensharpen_edge.training.trainer import Trainer
 
 
-def training_card(
-    config: TrainConfig,
-    progress: Progress,
-    photos: PhotoSet,
-    scores: tuple[float, float],
-    licence: str,
-    source: str | None,
-) -> dict[str, Any]:
-    """Plain JSON types. `scores` are validation PSNR of the input and of the output, dB."""
-    pixels = progress.step * config.batch * config.crop**2
+@dataclass(frozen=True)
+class Provenance:
+    """What only the user knows, or the loaded data say.
+
+    Attributes:
+        licence: Of the weights.
+        source: Origin and licences of the photographs.
+        photographs: Their number, 0 for shards.
+        megapixels: Their pixels, in millions.
+        teacher: sha256 of the teacher's file, or of the labels' key, or None.
+    """
+
+    licence: str = "not stated"
+    source: str = "not stated"
+    photographs: int = 0
+    megapixels: float = 0.0
+    teacher: str | None = None
+
+
+def training_card(trainer: Trainer, provenance: Provenance) -> dict[str, Any]:
+    """Plain JSON types."""
+    config, progress, timeline = trainer.config, trainer.progress, trainer.timeline
+    score = trainer.score() if progress.best_step == progress.step else None
+    settings = {key: value for key, value in config.to_dict().items() if key not in ("model", "steps", "minutes")}
     return {
         "name": config.model.name,
-        "task": "sharpen",
-        "licence": licence,
+        "task": "+".join(config.model.heads),
+        "licence": provenance.licence,
         "training": {
-            "data": source or "not stated",
-            "photographs": len(photos),
-            "megapixels": round(photos.megapixels, 1),
-            "degradation": config.mix.to_dict(),
+            "data": provenance.source,
+            "photographs": provenance.photographs,
+            "megapixels": round(provenance.megapixels, 1),
+            "degradation": {s.mix: config.known_mixes[s.mix].to_dict() for s in config.stages},
+            "settings": settings,
             "steps": progress.step,
-            "batch": config.batch,
-            "crop": config.crop,
-            "megapixels_seen": round(pixels / 1e6),
-            "learning_rate": config.learning_rate,
-            "loss": "charbonnier",
-            "ema": config.ema,
-            "seed": config.seed,
+            "stage_steps": list(progress.stage_steps),
+            "best_step": progress.best_step,
+            "megapixels_seen": round(timeline.megapixels(progress.step)),
+            "teacher": provenance.teacher,
             "minutes": round(progress.seconds / 60, 1),
             "version": __version__,
         },
         "validation": {
-            "set": "one photograph in 16, centre 256x256, blur sigma and noise (code values) in turn: "
-            + ", ".join(f"{blur}/{noise}" for blur, noise in CASES),
-            "degraded": round(scores[0], 3),
-            "psnr": round(scores[1], 3),
+            "set": "held-out photographs, centre 256x256; blur sigma and noise in code values, and camera shake",
+            "psnr": round(progress.best_psnr, 3),
+            "cases": {name: [round(v, 3) for v in pair] for name, pair in score.cases.items()} if score else None,
         },
         "scores": [],
     }

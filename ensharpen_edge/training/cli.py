@@ -2,71 +2,222 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
 
 from ensharpen_edge.console import progress, run_command, stderr, stdout
-from ensharpen_edge.data.photos import PhotoSet, load_photos
+from ensharpen_edge.data.catalogue_cli import app as data_app
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.imaging.decode import read_photo
-from ensharpen_edge.models.registry import MODELS
+
+if TYPE_CHECKING:
+    from ensharpen_edge.training.run import Gathered
+    from ensharpen_edge.training.trainer import Trainer
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app.add_typer(data_app, name="data", help="Public photograph sets: list, fetch, verify.")
+
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder of decoded photographs; by default below the user's cache folder.")
+]
+Evaluation = Annotated[
+    list[Path] | None, typer.Option(help="Folder that the result will be judged on: must not overlap. Repeatable.")
+]
 
 
 @app.callback(invoke_without_command=True)
 def train(
     context: typer.Context,
-    data: Annotated[Path | None, typer.Option(help="Folder of sharp photographs.")] = None,
-    model: Annotated[str, typer.Option(help="nano, small or base.")] = "nano",
-    out: Annotated[Path, typer.Option(help="Folder of the run: state, log, and at the end the checkpoint.")] = Path(
-        "runs/nano"
-    ),
+    data: Annotated[
+        str | None, typer.Option(help="Folder of sharp photographs, or WebDataset shards: 'set-{000..063}.tar'.")
+    ] = None,
+    config: Annotated[str, typer.Option(help="Recipe: nano, small, base, teacher, or a YAML file.")] = "nano",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run: state, log, checkpoint. Default: runs/RECIPE.")
+    ] = None,
     minutes: Annotated[float, typer.Option(min=0, help="Length of the schedule in minutes.")] = 0.0,
     steps: Annotated[int, typer.Option(min=0, help="Length of the schedule in steps (instead of minutes).")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 16,
-    crop: Annotated[int, typer.Option(min=8, help="Side of the crops, a multiple of 8.")] = 136,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
-    seed: Annotated[int, typer.Option(help="Seed of weights, crops and degradations.")] = 0,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, crops and degradations.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Distil from this model, checkpoint or .onnx file while training.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Distil from labels made by `ensharpen-train label`.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Folder of held-out photographs; by default one in 16 is held out.")
+    ] = None,
+    evaluation: Evaluation = None,
+    precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads of each process; 0 shares all cores out.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare batches.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --out.")] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Refuse operations that depend on timing (GPU).")
+    ] = False,
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files.")] = True,
+    cache: Cache = None,
     licence: Annotated[str, typer.Option(help="Licence of the weights, for the card.")] = "not stated",
-    source: Annotated[str | None, typer.Option(help="Origin and licences of the photographs, for the card.")] = None,
+    source: Annotated[
+        str, typer.Option(help="Origin and licences of the photographs, for the card.")
+    ] = "not stated",
 ) -> None:
-    """Train a student to undo Gaussian blur and noise.
+    """Train a network to sharpen, on your own photographs.
 
     The state is saved every few minutes; a killed run goes on with --resume as if it had not been. One photograph in
-    16, chosen by its name, is held out for validation.
+    16, chosen by its name, is held out for validation; the checkpoint is the best validated average.
 
     [bold]Examples[/]
 
-      ensharpen-train --data photos --model nano --minutes 90 --out runs/mine
+      ensharpen-train --data photos --config nano --minutes 90 --out runs/mine
 
-      ensharpen-train --data photos --model nano --minutes 90 --out runs/mine --resume
+      ensharpen-train --data photos --config nano --minutes 90 --out runs/mine --resume
+
+      torchrun --nproc-per-node 8 -m ensharpen_edge.training --data 'shards-{000..255}.tar' --config base
     """
     if context.invoked_subcommand is not None:
         return
     if data is None:
         raise UsageError("training needs photographs", hint="give their folder with --data")
-    require("torch", "train")
-    from ensharpen_edge.training.trainer import STATE_FILE, TrainConfig, Trainer
+    for module in ("torch", "safetensors", "lightning_fabric", "yaml", "cattrs"):
+        require(module, "train")
+    from ensharpen_edge.data.cache import default_cache
+    from ensharpen_edge.training.card import Provenance
+    from ensharpen_edge.training.launch import Hardware, start
+    from ensharpen_edge.training.recipe import find_recipe, load_recipe
+    from ensharpen_edge.training.run import DataPaths, gather
+    from ensharpen_edge.training.timeline_table import timeline_table
+    from ensharpen_edge.training.trainer import Trainer
 
-    config = TrainConfig(MODELS.get(model), steps, minutes, crop, batch, learning_rate, seed=seed)
-    if (out / STATE_FILE).exists() and not resume:
-        raise UsageError(f"{out} holds a run already", hint="add --resume, or choose another --out")
-    set_threads(threads)
-    photos = load_with_progress(data, crop + 2 * config.mix.margin)
-    trainer = Trainer(config, photos, out)
-    if trainer.resume():
-        stderr().print(f"resumed at step {trainer.progress.step} of {trainer.progress.total_steps}")
+    given = {"minutes": minutes, "steps": steps, "precision": precision}
+    overrides: dict[str, Any] = {name: value for name, value in given.items() if value}
+    if seed is not None:
+        overrides["seed"] = seed
+    if teacher or labels:
+        overrides["distillation"] = {"teacher": teacher, "labels": str(labels) if labels else None}
+    recipe = find_recipe(config)
+    run_config = load_recipe(recipe, overrides)
+    folder = out or Path("runs") / recipe.stem
+    fabric = start(run_config, Hardware(accelerator, threads, workers, deterministic))
+    if _state_exists(folder) and not resume:
+        raise UsageError(f"{folder} holds a run already", hint="add --resume, or choose another --out")
+    paths = DataPaths(data, validation, tuple(evaluation or ()), cache or default_cache())
     with progress() as bar:
-        task = bar.add_task("training", total=trainer.progress.total_steps or None)
-        student = trainer.run(lambda record: _report(bar, task, record))
-    finish(trainer, student, photos, licence, source)
+        task = bar.add_task("decoding", total=None)
+        gathered = gather(
+            fabric, run_config, paths, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    trainer = Trainer(fabric, run_config, gathered.materials, folder, workers=workers)
+    resumed = trainer.resume()
+    timeline = trainer.plan()
+    if fabric.is_global_zero:
+        _introduce(gathered)
+        stdout().print(timeline_table(run_config, timeline))
+        if resumed:
+            stderr().print(f"resumed at step {trainer.progress.step} of {timeline.total}")
+    with progress(quiet=not fabric.is_global_zero) as bar:
+        task = bar.add_task("training", total=timeline.total, completed=trainer.progress.step)
+        network = trainer.run(lambda record: _report(bar, task, record), tensorboard=tensorboard)
+    if fabric.is_global_zero:
+        label_key = gathered.materials.labels.key if gathered.materials.labels else None
+        taught_by = gathered.materials.teacher.key if gathered.materials.teacher else label_key
+        _finish(
+            trainer,
+            network,
+            Provenance(licence, source, gathered.photographs, gathered.megapixels, taught_by),
+            gathered.skipped,
+        )
+
+
+@app.command()
+def label(
+    data: Annotated[Path, typer.Option(help="Folder of photographs.")],
+    teacher: Annotated[str, typer.Option(help="Model, checkpoint, or .onnx file.")],
+    out: Annotated[Path, typer.Option(help="Folder for labels; each set gets a folder named by its key.")] = Path(
+        "runs/labels"
+    ),
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Labels in all.")] = 200,
+    mix: Annotated[str, typer.Option(help="Degradations of sharp photographs.")] = "photo",
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="The photographs are blurry already: label them as they are, without truth.")
+    ] = False,
+    crop: Annotated[int, typer.Option(min=8, help="Side of the labelled crops.")] = 256,
+    seed: Annotated[int, typer.Option(help="Seed of crops and degradations.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
+    cache: Cache = None,
+) -> None:
+    """Let a slow teacher answer once; runs with --labels learn from the answers.
+
+    An interrupted call goes on where it stopped. Held-out photographs are never labelled.
+
+    [bold]Example[/]
+
+      ensharpen-train label --data photos --teacher teacher.onnx --mix motion -n 400
+    """
+    require("torch", "train")
+    import torch
+
+    from ensharpen_edge.data.cache import default_cache, load_photos
+    from ensharpen_edge.data.photos import is_training
+    from ensharpen_edge.degrade.mix import MARGIN
+    from ensharpen_edge.degrade.mixes import MIXES
+    from ensharpen_edge.errors import unknown_name
+    from ensharpen_edge.training.distillation.labels import LabelConfig, write_labels
+    from ensharpen_edge.training.distillation.teacher import open_teacher
+
+    if mix not in MIXES:
+        raise unknown_name("mix", mix, MIXES)
+    if threads:
+        torch.set_num_threads(threads)
+    opened = open_teacher(teacher)
+    with progress() as bar:
+        task = bar.add_task("decoding", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        photos = load_photos(data, crop + 2 * MARGIN, show, cache or default_cache())
+        task = bar.add_task("labelling", total=count)
+        settings = LabelConfig(None if as_is else MIXES[mix], crop, seed)
+        folder = write_labels(opened, photos.subset(is_training), settings, count, out, show)
+    stdout().print(f"{folder}  {count} labels")
+
+
+@app.command()
+def recipe(name: Annotated[str, typer.Argument(help="nano, small, base, teacher, or a YAML file.")]) -> None:
+    """Print a recipe, to start your own from, and its timeline.
+
+    [bold]Example[/]
+
+      ensharpen-train recipe nano > mine.yaml
+    """
+    require("torch", "train")
+    from ensharpen_edge.training.recipe import find_recipe, load_recipe
+    from ensharpen_edge.training.timeline_table import timeline_table
+
+    path = find_recipe(name)
+    loaded = load_recipe(path, {})
+    stdout().print(path.read_text(encoding="utf-8"), end="")
+    stderr().print(timeline_table(loaded))
+
+
+@app.command()
+def curves(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    out: Annotated[Path, typer.Option(help="The picture, a PNG.")] = Path("curves.png"),
+) -> None:
+    """Draw loss, validation and speed of runs.
+
+    [bold]Example[/]
+
+      ensharpen-train curves runs/scratch runs/distilled --out curves.png
+    """
+    from ensharpen_edge.training.curves import draw_curves
+
+    draw_curves(runs, out)
+    stdout().print(str(out))
 
 
 @app.command()
@@ -75,7 +226,7 @@ def preview(
     out: Annotated[Path, typer.Option(help="The sheet, a PNG.")] = Path("sheet.png"),
     seed: Annotated[int, typer.Option(help="Which kernels are drawn.")] = 0,
 ) -> None:
-    """Draw a sheet of every blur: kernels, and the photograph blurred with them.
+    """Draw a sheet of every blur and every mix: kernels, and the photograph degraded with them.
 
     [bold]Example[/]
 
@@ -88,37 +239,40 @@ def preview(
     stdout().print(str(out))
 
 
-def set_threads(threads: int) -> None:
-    """Limit torch to `threads` CPU threads; 0 takes all cores."""
-    import torch
+def _state_exists(folder: Path) -> bool:
+    from ensharpen_edge.training.step import STATE_FILE
 
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    return (folder / STATE_FILE).exists()
 
 
-def load_with_progress(folder: Path, minimum_side: int) -> PhotoSet:
-    """Decode a folder behind a progress bar, and name what was skipped."""
-    with progress() as bar:
-        task = bar.add_task("decoding", total=None)
-        photos = load_photos(folder, minimum_side, lambda done, total: bar.update(task, completed=done, total=total))
+def _introduce(gathered: Gathered) -> None:
     console = stderr()
-    for line in photos.skipped:
+    for line in gathered.skipped:
         console.print(f"skipped: {line}")
-    console.print(f"{len(photos)} photographs, {photos.megapixels:.0f} megapixels, {len(photos.skipped)} skipped")
-    return photos
+    if gathered.photographs:
+        console.print(
+            f"{gathered.photographs} training photographs, {gathered.megapixels:.0f} megapixels, "
+            f"{len(gathered.skipped)} files skipped"
+        )
 
 
-def finish(trainer: Any, student: Any, photos: PhotoSet, licence: str, source: str | None) -> None:  # noqa: ANN401
+def _finish(trainer: Trainer, network: Any, provenance: Any, skipped: tuple[str, ...]) -> None:  # noqa: ANN401
     """Write the checkpoint and its card, and say where."""
     from ensharpen_edge.models.checkpoint import save_checkpoint
     from ensharpen_edge.training.card import training_card
 
-    path = trainer.folder / f"{student.config.name}.safetensors"
-    card = training_card(trainer.config, trainer.progress, photos, trainer.validation_scores(), licence, source)
-    save_checkpoint(student, path, card)
+    path = trainer.folder / f"{network.config.name}.safetensors"
+    save_checkpoint(network, path, training_card(trainer, provenance))
+    progress_made = trainer.progress
+    before = trainer.score().before
     stdout().print(
-        f"{path}  validation {card['validation']['psnr']:.2f} dB, input {card['validation']['degraded']:.2f} dB"
+        f"{path}  validation {progress_made.best_psnr:.2f} dB (input {before:.2f} dB), step {progress_made.best_step}"
     )
-    stdout().print(f"export it: ensharpen-export --target onnx --model {path}")
+    every = (*skipped, *trainer.skipped)
+    if every:
+        stderr().print(f"{len(every)} files were skipped: {'; '.join(every[:5])}{' ...' if len(every) > 5 else ''}")
+    if network.config.heads == ("sharpen",):
+        stdout().print(f"export it: ensharpen-export --target onnx --model {path}")
 
 
 def _report(bar: Progress, task: Any, record: dict[str, Any]) -> None:  # noqa: ANN401
@@ -129,7 +283,10 @@ def _report(bar: Progress, task: Any, record: dict[str, Any]) -> None:  # noqa: 
             f"(input {record['val_degraded']:.2f} dB)"
         )
     elif not bar.live.is_started:
-        stderr().print(f"step {record['step']}/{record['of']}  loss {record['loss']}  {record['mp_per_s']} MP/s")
+        stderr().print(
+            f"step {record['step']}/{record['of']}  {record['stage']}  loss {record['loss']}  "
+            f"{record['mp_per_s']} MP/s  busy {100 * record['busy']:.0f} %"
+        )
 
 
 def main() -> None:

@@ -34,10 +34,10 @@ def write_preview(path: Path, photo: U8, count: int = 6, seed: int = 0) -> None:
     width = _LABEL + 2 * count * (CELL + _GAP)
     sheet = Image.new("RGB", (width, len(BLURS) * (CELL + _GAP)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=15)
-    for row, (name, sample) in enumerate(BLURS.items()):
+    for row, (name, blur) in enumerate(BLURS.items()):
         y = row * (CELL + _GAP)
         draw.text((6, y + CELL // 2 - 8), name, fill="black", font=font)
-        kernels = sample(count, torch.Generator().manual_seed(seed))
+        kernels = blur.kernels(count, torch.Generator().manual_seed(seed))
         blurred = convolve(crop.expand(count, -1, -1, -1), kernels)
         for column in range(count):
             x = _LABEL + 2 * column * (CELL + _GAP)

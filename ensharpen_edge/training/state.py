@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ensharpen_edge.errors import IntegrityError
+from ensharpen_edge.errors import BadInputError, IntegrityError
 from ensharpen_edge.training.ema import WeightAverage
 from ensharpen_edge.whole_file import whole_file
 
@@ -23,51 +24,73 @@ class Progress:
 
     Attributes:
         step: Optimisation steps done.
-        total_steps: Length of the schedule.
+        stage_steps: Length of each stage; empty until it is known.
         best_psnr: Best validation PSNR so far, dB.
+        best_step: When that was.
         seconds: Time spent training, over all starts.
+        loss_scale: Of half-precision arithmetic, 0 when there is none.
     """
 
-    step: int
-    total_steps: int
-    best_psnr: float
-    seconds: float
+    step: int = 0
+    stage_steps: tuple[int, ...] = ()
+    best_psnr: float = float("-inf")
+    best_step: int = 0
+    seconds: float = 0.0
+    loss_scale: float = 0.0
+
+    @property
+    def total_steps(self) -> int:
+        """Length of the schedule, 0 until it is known."""
+        return sum(self.stage_steps)
 
 
-def save_state(
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: WeightAverage,
-    generator: torch.Generator,
-    progress: Progress,
-    config: dict[str, Any],
-) -> None:
-    """Write model, optimiser, average, random generator and progress; replaces `path` only when complete."""
-    tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.average.items()}
-    for index, slots in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
-    tensors["generator"] = generator.get_state()
+@dataclass(frozen=True)
+class RunState:
+    """What changes during a run. No random generator: batches follow from seed and step.
+
+    Attributes:
+        modules: By name; each module's own state.
+        optimizers: By name; each with the parameters of one or several modules.
+        average: Of the network's weights.
+    """
+
+    modules: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    average: WeightAverage
+
+
+def save_state(path: Path, state: RunState, progress: Progress, config: dict[str, Any]) -> None:
+    """Write everything; replaces `path` only when complete.
+
+    Raises:
+        BadInputError: The file cannot be written, as on a full disk; an earlier one is untouched.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, module in state.modules.items():
+        tensors |= {f"module.{name}.{key}": value for key, value in module.state_dict().items()}
+    for name, optimizer in state.optimizers.items():
+        for index, slots in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{name}.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+    tensors |= {f"average.{key}": value for key, value in state.average.average.items()}
     tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     metadata = {
         "progress": json.dumps(vars(progress)),
         "config": json.dumps(config),
-        "updates": str(average.updates),
+        "updates": str(state.average.updates),
     }
-    with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    try:
+        with whole_file(path) as temporary:
+            save_file(tensors, temporary, metadata=metadata)
+    except (OSError, SafetensorError) as error:
+        kept = "the earlier state is untouched" if path.exists() else "nothing is saved yet"
+        raise BadInputError(
+            f"{path}: cannot save the run at step {progress.step} ({error}); {kept}",
+            hint="free some space and go on with --resume",
+        ) from error
 
 
-def load_state(
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: WeightAverage,
-    generator: torch.Generator,
-    config: dict[str, Any],
-) -> Progress:
-    """Restore what `save_state` wrote.
+def load_state(path: Path, state: RunState, config: dict[str, Any]) -> Progress:
+    """Restore what `save_state` wrote, in place.
 
     Raises:
         IntegrityError: Not such a file, or of a run with another configuration.
@@ -76,28 +99,62 @@ def load_state(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        progress = Progress(**json.loads(metadata["progress"]))
+        stored = json.loads(metadata["progress"])
+        progress = Progress(**{**stored, "stage_steps": tuple(stored["stage_steps"])})
         saved = json.loads(metadata["config"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"{path}: not a readable training state ({error})") from error
-    wanted = json.loads(json.dumps(config))
+    _refuse_other_settings(path, saved, json.loads(json.dumps(config)))
+    for name, module in state.modules.items():
+        module.load_state_dict(_below(f"module.{name}.", tensors))
+    for name, optimizer in state.optimizers.items():
+        _load_optimizer(optimizer, _below(f"optimizer.{name}.", tensors))
+    state.average.load(_below("average.", tensors), int(metadata["updates"]))
+    return progress
+
+
+def save_weights(path: Path, average: WeightAverage) -> None:
+    """Write averaged weights alone.
+
+    Raises:
+        BadInputError: The file cannot be written; an earlier one is untouched.
+    """
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in average.average.items()}
+    try:
+        with whole_file(path) as temporary:
+            save_file(tensors, temporary)
+    except (OSError, SafetensorError) as error:
+        raise BadInputError(f"{path}: cannot be written ({error})", hint="free some space") from error
+
+
+def load_weights(path: Path, network: nn.Module) -> None:
+    """Read what `save_weights` wrote.
+
+    Raises:
+        IntegrityError: Damaged, or of another network.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except Exception as error:  # safetensors and torch each raise several classes here
+        raise IntegrityError(f"{path}: not the weights of this run ({error})") from error
+
+
+def _refuse_other_settings(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
     changed = sorted(key for key in saved.keys() | wanted.keys() if saved.get(key) != wanted.get(key))
     if changed:
         details = "; ".join(f"{key}: {saved.get(key)} -> {wanted.get(key)}" for key in changed)
         raise IntegrityError(f"{path}: belongs to a run with other settings ({details})", hint="choose another --out")
-    model.load_state_dict(_below("model.", tensors))
-    average.load(_below("average.", tensors), int(metadata["updates"]))
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}
-    for key, value in _below("optimizer.", tensors).items():
+    for key, value in tensors.items():
         index, slot = int(key.split(".", 1)[0]), key.split(".", 1)[1]
         like = parameters[index]
         # The parameter's memory layout, channels-last, is part of what makes a resumed run equal bit for bit.
         slots.setdefault(index, {})[slot] = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": slots, "param_groups": groups})
-    generator.set_state(tensors["generator"])
-    return progress
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,220 +2,284 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import json
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ensharpen_edge.data.crops import CropSampler
-from ensharpen_edge.data.photos import PhotoSet, is_held_out
-from ensharpen_edge.degrade.mix import DegradationMix, degrade
-from ensharpen_edge.errors import BadInputError, UsageError
-from ensharpen_edge.models.config import TOTAL_STRIDE, StudentConfig
-from ensharpen_edge.models.student import Student
+from ensharpen_edge.data.source import PhotoSource
+from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.models.network import Network, build_network
+from ensharpen_edge.training.batches import BatchSource, degrade_groups, iterate_batches
+from ensharpen_edge.training.clock import Clock
+from ensharpen_edge.training.config import TrainConfig
+from ensharpen_edge.training.curriculum import Timeline, place_by_steps, place_by_time
+from ensharpen_edge.training.distillation.labels import Labels
+from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher
 from ensharpen_edge.training.ema import WeightAverage
-from ensharpen_edge.training.losses import charbonnier
-from ensharpen_edge.training.schedule import cosine_with_warmup
-from ensharpen_edge.training.state import Progress, load_state, save_state
-from ensharpen_edge.training.validation import ValidationSet, validation_psnr, validation_set
+from ensharpen_edge.training.log import Report, RunLog
+from ensharpen_edge.training.objective import Objective
+from ensharpen_edge.training.state import Progress, RunState, load_state, load_weights, save_state, save_weights
+from ensharpen_edge.training.step import STATE_FILE, Stepper
+from ensharpen_edge.training.validation import ValidationScore, ValidationSet, picture, validate
 
-STATE_FILE = "state.safetensors"
-LOG_FILE = "log.jsonl"
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides the outcome of a run.
-
-    Attributes:
-        model: The student.
-        steps: Length of the schedule; 0 lets `minutes` decide.
-        minutes: Length of the schedule in time: a short timing at the start turns it into steps, which are kept
-            from then on, so that a resumed run follows the same schedule.
-        crop: Side of the training crops after degradation, a multiple of 8.
-        batch: Crops per step.
-        learning_rate: Peak of the cosine.
-        weight_decay, clip: AdamW decay; largest gradient norm.
-        ema: Decay of the weight average that is validated and shipped.
-        seed: Of weights, crops and degradations.
-        mix: The degradations.
-    """
-
-    model: StudentConfig
-    steps: int = 0
-    minutes: float = 0.0
-    crop: int = 136
-    batch: int = 16
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    clip: float = 1.0
-    ema: float = 0.999
-    seed: int = 0
-    mix: DegradationMix = field(default_factory=DegradationMix)
-
-    def __post_init__(self) -> None:
-        if (self.steps > 0) == (self.minutes > 0):
-            raise UsageError("give either a number of steps or of minutes")
-        if self.crop % TOTAL_STRIDE or self.crop < TOTAL_STRIDE:
-            raise UsageError(f"crop must be a multiple of {TOTAL_STRIDE}, got {self.crop}")
-        if not math.isfinite(self.minutes) or self.minutes < 0 or self.steps < 0:
-            raise UsageError(f"the length of a run must be finite, got {self.steps} steps, {self.minutes} minutes")
-        if not 0.0 < self.learning_rate < 1.0:
-            raise UsageError(f"learning rate must lie between 0 and 1, got {self.learning_rate}")
-        if self.batch < 1:
-            raise UsageError(f"batch must be at least 1, got {self.batch}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, for the state file and the card."""
-        return dataclasses.asdict(self)
+_PROBE_STEPS = 6
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """How often a run reports, validates and saves; no influence on the weights."""
+    """How often a run reports, validates and saves; no influence on the weights.
+
+    Attributes:
+        log_steps: Steps between log records.
+        validations: Validations over the whole run, evenly spaced, the last at the end.
+        save_minutes: Minutes between saved states.
+    """
 
     log_steps: int = 50
-    validate_minutes: float = 5.0
+    validations: int = 20
     save_minutes: float = 3.0
 
 
-Report = Callable[[dict[str, Any]], None]
+@dataclass(frozen=True)
+class Materials:
+    """What a run is given.
+
+    Attributes:
+        photos: Sources of sharp crops.
+        validation: Held-out pairs.
+        labels: A teacher's labels, or None.
+        teacher: One that answers during training, or None.
+    """
+
+    photos: PhotoSource
+    validation: ValidationSet
+    labels: Labels | None = None
+    teacher: CheckpointTeacher | OnnxTeacher | None = None
 
 
 class Trainer:
-    """One run in one folder. `run()` trains to the end of the schedule, from the saved state if there is one."""
+    """One run in one folder. `run()` trains to the end of the schedule, from the saved state if there is one.
 
-    def __init__(self, config: TrainConfig, photos: PhotoSet, folder: Path, intervals: Intervals = Intervals()) -> None:
-        self.config = config
-        self.folder = folder
-        self.intervals = intervals
+    Args:
+        fabric: Launched; see `launch.start`.
+        config: The run.
+        materials: What it learns from.
+        folder: State, log and results.
+        intervals: How often it reports and saves.
+        workers: Processes that prepare batches.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainConfig,
+        materials: Materials,
+        folder: Path,
+        intervals: Intervals = Intervals(),
+        workers: int = 1,
+    ) -> None:
+        self.fabric, self.config, self.materials, self.folder = fabric, config, materials, folder
+        self.intervals, self.workers = intervals, workers
         torch.manual_seed(config.seed)
-        self.generator = torch.Generator().manual_seed(config.seed)
-        self.model = Student(config.model).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True
-        )
-        self.average = WeightAverage(self.model, config.ema)
-        self.progress = Progress(0, config.steps, -math.inf, 0.0)
-        training = photos.subset(lambda name: not is_held_out(name))
-        held_out = photos.subset(is_held_out)
-        if not len(held_out) or not len(training):
-            raise BadInputError(
-                f"{len(photos)} photographs are too few to hold one in 16 out for validation",
-                hint="add photographs",
-            )
-        self.crops = CropSampler(training, config.crop + 2 * config.mix.margin)
-        self.validation: ValidationSet = validation_set(held_out)
+        network = build_network(config.model).to(fabric.device)
+        self.network: Network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        objective = Objective(config, self.network, materials.teacher).to(fabric.device)
+        self.stepper = Stepper(fabric, config, self.network, objective, folder)
+        self.average = WeightAverage(self.network, config.ema)
+        self.state = RunState(self.stepper.modules, self.stepper.optimizers, self.average)
+        steps = place_by_steps(config.stages, config.steps).steps if config.steps else ()
+        self.progress = Progress(stage_steps=steps)
+        self.skipped: list[str] = []
+        """Photographs that turned out unusable during the run, and why."""
+
+    @property
+    def timeline(self) -> Timeline:
+        """The stages on steps; known once the length is."""
+        return Timeline(self.config.stages, self.progress.stage_steps)
+
+    @property
+    def best_file(self) -> Path:
+        """Averaged weights of the best validation."""
+        return self.folder / "best.safetensors"
 
     def resume(self) -> bool:
         """Load the saved state. False when there is none."""
         path = self.folder / STATE_FILE
         if not path.exists():
             return False
-        self.progress = load_state(
-            path, self.model, self.optimizer, self.average, self.generator, self.config.to_dict()
-        )
+        self.progress = load_state(path, self.state, self.config.to_dict())
+        scaler = self._scaler()
+        if scaler is not None and self.progress.loss_scale:
+            scaler.load_state_dict({**scaler.state_dict(), "scale": self.progress.loss_scale})
         return True
 
-    def step(self) -> float:
-        """One optimisation step; returns the loss.
+    def save(self) -> None:
+        """Write the state file (the first process only)."""
+        scaler = self._scaler()
+        if scaler is not None:
+            self.progress = dataclasses.replace(self.progress, loss_scale=float(scaler.get_scale()))
+        if self.fabric.is_global_zero:
+            save_state(self.folder / STATE_FILE, self.state, self.progress, self.config.to_dict())
+
+    def _scaler(self) -> Any:  # noqa: ANN401 (torch.amp.GradScaler, where precision has one)
+        return getattr(self.fabric.strategy.precision, "scaler", None)
+
+    def averaged_network(self) -> Network:
+        """A network with the averaged weights, in evaluation mode."""
+        network = build_network(self.config.model)
+        network.load_state_dict(self.average.average)
+        return network.to(self.fabric.device).eval()
+
+    def plan(self) -> Timeline:
+        """Fix the length of the run; a no-op when it is known already.
+
+        With minutes, a few steps of every stage are timed on a copy that is thrown away.
+        """
+        if not self.progress.stage_steps:
+            seconds = self.fabric.broadcast(self._measure_stages())
+            timeline = place_by_time(self.config.stages, self.config.minutes, tuple(seconds))
+            self.progress = dataclasses.replace(self.progress, stage_steps=timeline.steps)
+        return self.timeline
+
+    def _measure_stages(self) -> list[float]:
+        """Seconds per step of each stage: training, and the data's share of the cores it takes away."""
+        before = copy.deepcopy([m.state_dict() for m in self.state.modules.values()])
+        optimizers = copy.deepcopy([o.state_dict() for o in self.state.optimizers.values()])
+        trial = Timeline(self.config.stages, (_PROBE_STEPS,) * len(self.config.stages))
+        source = self._source(trial)
+        measured = []
+        for index in range(len(trial.stages)):
+            self._enter_stage(trial, index)
+            first = index * _PROBE_STEPS
+            begin = time.perf_counter()
+            batches = [degrade_groups(source[first + i], self.config, trial, self.fabric.device) for i in range(3)]
+            data = (time.perf_counter() - begin) / 3
+            self.stepper.step(batches[0], 0, trial.total)
+            begin = time.perf_counter()
+            for i in range(_PROBE_STEPS - 1):
+                self.stepper.step(batches[i % 3], 0, trial.total)
+            train = (time.perf_counter() - begin) / (_PROBE_STEPS - 1)
+            shared = torch.get_num_threads() if self.workers and self.fabric.device.type == "cpu" else 1
+            measured.append(train + data / shared)
+        for module, state in zip(self.state.modules.values(), before, strict=True):
+            module.load_state_dict(state)
+        for optimizer, state in zip(self.state.optimizers.values(), optimizers, strict=True):
+            optimizer.load_state_dict(state)
+        return measured
+
+    def _source(self, timeline: Timeline) -> BatchSource:
+        materials, fabric = self.materials, self.fabric
+        return BatchSource(
+            self.config, timeline, materials.photos, materials.labels, fabric.global_rank, fabric.world_size
+        )
+
+    def _enter_stage(self, timeline: Timeline, index: int) -> None:
+        self.network.set_active_depth(timeline.stages[index].depth)
+
+    def run(self, report: Report, *, tensorboard: bool = False) -> Network:
+        """Train to the end.
+
+        Args:
+            report: Receives one dictionary per log interval and per validation.
+            tensorboard: Whether to write event files as well.
+
+        Returns:
+            The averaged network of the best validation.
 
         Raises:
-            BadInputError: The loss is not finite; the saved state is untouched.
+            BadInputError: The loss is not finite, or the disk is full; the last saved state is intact.
         """
-        degraded, target = degrade(self.crops.draw(self.config.batch, self.generator), self.config.mix, self.generator)
-        rate = cosine_with_warmup(self.progress.step, self.progress.total_steps or 10**9, self.config.learning_rate)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = charbonnier(self.model(degraded.to(memory_format=torch.channels_last)), target)
-        if not torch.isfinite(loss):
-            raise BadInputError(
-                f"the loss became {loss.item()} at step {self.progress.step}",
-                hint="lower the learning rate and resume from the last saved state",
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
-        self.average.update(self.model)
-        self.progress = dataclasses.replace(self.progress, step=self.progress.step + 1)
-        return float(loss.detach())
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInputError(f"{self.folder}: cannot be made ({error})") from error
+        self.plan()
+        if not (self.folder / STATE_FILE).exists():
+            self.save()
+        log = RunLog(self.folder, report if self.fabric.is_global_zero else _silent, tensorboard=tensorboard)
+        try:
+            self._loop(log)
+        except KeyboardInterrupt:
+            self.save()
+            raise
+        finally:
+            log.close()
+        return self.best_network()
 
-    def averaged_student(self) -> Student:
-        """A student with the averaged weights."""
-        student = Student(self.config.model)
-        student.load_state_dict(self.average.average)
-        return student.eval()
-
-    def save(self) -> None:
-        """Write the state file."""
-        save_state(
-            self.folder / STATE_FILE, self.model, self.optimizer, self.average, self.generator, self.progress,
-            self.config.to_dict(),
-        )  # fmt: skip
-
-    def validation_scores(self) -> tuple[float, float]:
-        """Mean validation PSNR (dB) of the degraded input and of the averaged weights' output."""
-        return validation_psnr(self.averaged_student(), self.validation)
-
-    def validate(self) -> dict[str, float]:
-        """`validation_scores` for the log; remembers the best."""
-        before, after = self.validation_scores()
-        self.progress = dataclasses.replace(self.progress, best_psnr=max(self.progress.best_psnr, after))
-        return {"val_degraded": round(before, 4), "val_psnr": round(after, 4)}
-
-    def run(self, report: Report) -> Student:
-        """Train to the end; `report` receives one dictionary per log interval. Returns the averaged student."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.progress.total_steps:
-            self._measure_length()
-        losses: list[float] = []
-        started = last_tick = time.monotonic()
-        spent_before = self.progress.seconds
-        next_save = started + self.intervals.save_minutes * 60
-        next_validation = started + self.intervals.validate_minutes * 60
-        while self.progress.step < self.progress.total_steps:
-            losses.append(self.step())
-            now = time.monotonic()
-            self.progress = dataclasses.replace(self.progress, seconds=spent_before + now - started)
-            if self.progress.step % self.intervals.log_steps == 0:
-                pixels = len(losses) * self.config.batch * self.config.crop**2
-                record: dict[str, Any] = {
-                    "step": self.progress.step,
-                    "of": self.progress.total_steps,
-                    "seconds": round(self.progress.seconds, 1),
-                    "loss": round(sum(losses) / len(losses), 6),
-                    "mp_per_s": round(pixels / (now - last_tick) / 1e6, 3),
-                }
-                if now >= next_validation:
-                    record |= self.validate()
-                    next_validation = now + self.intervals.validate_minutes * 60
-                self._log(record, report)
-                losses, last_tick = [], time.monotonic()
-            if now >= next_save:
+    def _loop(self, log: RunLog) -> None:
+        timeline, clock = self.timeline, Clock(self.progress.seconds)
+        source = self._source(timeline)
+        batches = iterate_batches(source, self.progress.step, self.fabric.device, self.workers)
+        every = max(1, timeline.total // self.intervals.validations)
+        next_save = time.monotonic() + self.intervals.save_minutes * 60
+        stage = -1
+        for batch in clock.waiting(batches):
+            number = self.progress.step
+            self.skipped += [line for line in batch.skipped if line not in self.skipped]
+            if timeline.index_at(number) != stage:
+                stage = timeline.index_at(number)
+                self._enter_stage(timeline, stage)
+            terms = self.stepper.step(batch, number, timeline.total)
+            self.average.update(self.network)
+            clock.count(terms, source.timeline.stages[stage].batch * timeline.stages[stage].crop ** 2)
+            self.progress = dataclasses.replace(self.progress, step=number + 1, seconds=clock.total)
+            step, ended = number + 1, number + 1 == timeline.total
+            if step % self.intervals.log_steps == 0 or ended:
+                strength = round(timeline.strength_at(number), 4)
+                head = {"step": step, "of": timeline.total, "stage": timeline.stages[stage].title}
+                self._log(log, {**head, "strength": strength, **clock.record()})
+            if step % every == 0 or ended:
+                self._validate(log)
+                clock.skip()
+            if time.monotonic() >= next_save or ended:
                 self.save()
-                next_save = now + self.intervals.save_minutes * 60
-        self._log({"step": self.progress.step, "of": self.progress.total_steps, **self.validate()}, report)
-        self.save()
-        return self.averaged_student()
+                next_save = time.monotonic() + self.intervals.save_minutes * 60
+                clock.skip()
 
-    def _measure_length(self, probe: int = 30) -> None:
-        for _ in range(3):
-            self.step()
-        start = time.monotonic()
-        for _ in range(probe):
-            self.step()
-        per_step = (time.monotonic() - start) / probe
-        total = max(self.progress.step + 1, int(self.config.minutes * 60 / per_step))
-        self.progress = dataclasses.replace(self.progress, total_steps=total)
+    def _log(self, log: RunLog, record: dict[str, Any]) -> None:
+        if self.fabric.is_global_zero:
+            log.add(record)
 
-    def _log(self, record: dict[str, Any], report: Report) -> None:
-        with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        report(record)
+    def score(self) -> ValidationScore:
+        """Validation of the averaged weights."""
+        return validate(self.averaged_network(), self.materials.validation)
+
+    def _validate(self, log: RunLog) -> None:
+        score = self.score()
+        if score.after > self.progress.best_psnr:
+            self.progress = dataclasses.replace(
+                self.progress, best_psnr=score.after, best_step=self.progress.step
+            )
+            if self.fabric.is_global_zero:
+                save_weights(self.best_file, self.average)
+        cases = {name: round(after, 4) for name, (_, after) in score.cases.items()}
+        record = {
+            "step": self.progress.step,
+            "of": self.timeline.total,
+            "val_degraded": round(score.before, 4),
+            "val_psnr": round(score.after, 4),
+            "val": cases,
+        }
+        if self.fabric.is_global_zero:
+            log.add(record)
+            log.picture(self.progress.step, picture(self.averaged_network(), self.materials.validation))
+
+    def best_network(self) -> Network:
+        """The averaged weights of the best validation, in evaluation mode."""
+        self.fabric.barrier()
+        network = self.averaged_network()
+        if self.best_file.exists():
+            load_weights(self.best_file, network)
+        return network
+
+
+def _silent(_record: dict[str, Any]) -> None:
+    pass

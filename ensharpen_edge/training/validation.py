@@ -5,45 +5,132 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
 from ensharpen_edge.data.photos import PhotoSet
-from ensharpen_edge.degrade.soft_photo import soft_photo
+from ensharpen_edge.degrade.convolve import convolve
+from ensharpen_edge.degrade.mix import DegradationMix
+from ensharpen_edge.degrade.noise import add_noise
+from ensharpen_edge.degrade.registry import BLURS
+from ensharpen_edge.degrade.soft_photo import soft_photo, to_eight_bit
+from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.models.config import HEAD_SCALES
+from ensharpen_edge.models.network import Network
+from ensharpen_edge.training.tasks import make_tasks, sharp_side
 
-CASES = ((0.8, 0.0), (1.6, 2.55), (2.4, 5.0))
+SIDE = 256
+SOFT_CASES = ((0.8, 0.0), (1.6, 2.55), (2.4, 5.0))
 """(blur sigma in pixels, noise sigma in code values) that every held-out photograph is degraded with."""
+SHAKE = (3.0, 8.0)
+"""Extent of the camera shake in pixels, with noise of `SHAKE_NOISE` code values."""
+SHAKE_NOISE = 2.55
 
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Pairs, float32 (N, 3, S, S) in [0, 1]."""
+    """Pairs.
+
+    Attributes:
+        degraded: float32 (N, 3, S, S) in [0, 1].
+        sharp: float32 (N, 3, sS, sS).
+        cases: Name of each pair's degradation.
+        task: The network's task that is judged.
+    """
 
     degraded: Tensor
     sharp: Tensor
+    cases: tuple[str, ...]
+    task: str = "sharpen"
 
 
-def validation_set(photos: PhotoSet, size: int = 256, seed: int = 0) -> ValidationSet:
-    """The centre crop of every photograph, once per case."""
+@dataclass(frozen=True)
+class ValidationScore:
+    """Mean PSNR (dB, RGB, 8-bit).
+
+    Attributes:
+        before: Of the degraded input (enlarged bicubically for tasks that enlarge).
+        after: Of the network's output.
+        cases: Both, by degradation.
+    """
+
+    before: float
+    after: float
+    cases: dict[str, tuple[float, float]]
+
+
+def _centres(photos: PhotoSet, side: int) -> Tensor:
+    crops = []
+    for name, image in zip(photos.names, photos.images, strict=True):
+        if min(image.shape[:2]) < side:
+            raise BadInputError(f"{name}: validation needs photographs of at least {side} pixels a side")
+        top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+        crops.append(torch.from_numpy(image[top : top + side, left : left + side].copy()))
+    return torch.stack(crops).permute(0, 3, 1, 2).float() / 255.0
+
+
+def validation_set(
+    photos: PhotoSet, task: str = "sharpen", mix: DegradationMix | None = None, seed: int = 0
+) -> ValidationSet:
+    """The centre crop of every photograph.
+
+    For `sharpen`: three soft cases and one of camera shake each. For other tasks: one draw from `mix`.
+    """
     generator = torch.Generator().manual_seed(seed)
-    sharp = []
-    for image in photos.images:
-        top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
-        sharp.append(torch.from_numpy(image[top : top + size, left : left + size].copy()))
-    target = torch.stack(sharp).permute(0, 3, 1, 2).float() / 255.0
-    degraded = [soft_photo(target, blur, noise, generator) for blur, noise in CASES]
-    return ValidationSet(torch.cat(degraded), target.repeat(len(CASES), 1, 1, 1))
+    if task != "sharpen":
+        scale = HEAD_SCALES[task]
+        sharp = _centres(photos, sharp_side(SIDE // scale, scale))
+        batch = make_tasks(sharp, (task,), mix or DegradationMix(), generator, 1.0)
+        return ValidationSet(batch.degraded.clamp(0.0, 1.0), batch.targets[task], (task,) * len(sharp), task)
+    target = _centres(photos, SIDE)
+    degraded = [soft_photo(target, blur, noise, generator) for blur, noise in SOFT_CASES]
+    names = [f"soft {blur:g}/{noise:g}" for blur, noise in SOFT_CASES]
+    kernels = BLURS["camera shake"].kernels(len(target), generator, extent=SHAKE)
+    level = torch.full((len(target),), SHAKE_NOISE / 255.0)
+    degraded.append(to_eight_bit(add_noise(convolve(target, kernels), level, generator)))
+    names.append("shake")
+    cases = tuple(name for name in names for _ in range(len(target)))
+    return ValidationSet(torch.cat(degraded), target.repeat(len(names), 1, 1, 1), cases)
 
 
-def validation_psnr(model: nn.Module, data: ValidationSet) -> tuple[float, float]:
-    """Mean PSNR (dB, RGB, 8-bit) of the degraded input and of the model's output."""
-    before, after = [], []
-    was_training = model.training
-    model.eval()
+def validate(network: Network, data: ValidationSet) -> ValidationScore:
+    """Mean PSNR of input and output; the network is left in the mode it was in."""
+    rows: dict[str, list[tuple[float, float]]] = {}
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
     with torch.inference_mode():
-        for degraded, sharp in zip(data.degraded, data.sharp, strict=True):
-            output = model(degraded.unsqueeze(0))[0]
-            before.append(psnr(degraded.numpy(), sharp.numpy(), data_range=1.0))
-            after.append(psnr(output.numpy(), sharp.numpy(), data_range=1.0))
-    model.train(was_training)
-    return sum(before) / len(before), sum(after) / len(after)
+        for degraded, sharp, case in zip(data.degraded, data.sharp, data.cases, strict=True):
+            output = network.all_outputs(degraded.unsqueeze(0).to(device)).images[data.task][0].clamp(0.0, 1.0)
+            start = degraded
+            if sharp.shape != degraded.shape:
+                start = F.interpolate(degraded[None], size=sharp.shape[-2:], mode="bicubic", align_corners=False)[0]
+            pair = (
+                psnr(start.clamp(0, 1).numpy(), sharp.numpy(), data_range=1.0),
+                psnr(output.float().cpu().numpy(), sharp.numpy(), data_range=1.0),
+            )
+            rows.setdefault(case, []).append(pair)
+    network.train(was_training)
+    every = [pair for pairs in rows.values() for pair in pairs]
+    return ValidationScore(*_mean(every), {case: _mean(pairs) for case, pairs in rows.items()})
+
+
+def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    return sum(p[0] for p in pairs) / len(pairs), sum(p[1] for p in pairs) / len(pairs)
+
+
+def picture(network: Network, data: ValidationSet, count: int = 4) -> Tensor:
+    """Degraded, output and sharp of a few pairs, side by side: float (3, rows, columns) in [0, 1]."""
+    chosen = torch.linspace(0, len(data.degraded) - 1, count).long()
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    with torch.inference_mode():
+        degraded, sharp = data.degraded[chosen], data.sharp[chosen]
+        output = network.all_outputs(degraded.to(device)).images[data.task].clamp(0.0, 1.0).float().cpu()
+    network.train(was_training)
+    if degraded.shape != sharp.shape:
+        degraded = F.interpolate(degraded, size=sharp.shape[-2:], mode="nearest")
+    rows = [torch.cat([d, o, s], dim=-1) for d, o, s in zip(degraded, output, sharp, strict=True)]
+    return torch.cat(rows, dim=-2)

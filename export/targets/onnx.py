@@ -14,8 +14,10 @@ import torch
 from ensharpen_edge.artifact import IoContract
 from ensharpen_edge.errors import ParityError, require
 from ensharpen_edge.export.depth_order import to_depth_order
+from ensharpen_edge.export.lint import expected_operators
 from ensharpen_edge.export.parity import Run, Rung
 from ensharpen_edge.export.request import Build, BuildJob
+from ensharpen_edge.models.config import HEAD_SCALES
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.runtime.engine import F32
 
@@ -51,7 +53,7 @@ class OnnxTarget:
 
         raw = export_graph(job.student, job.size)
         simplified = simplify(raw)
-        check_graph(simplified)
+        check_graph(simplified, expected_operators(job.student.config))
         rungs = [Rung("onnx", session_run(raw)), Rung("onnxsim", session_run(simplified))]
         final = simplified
         if job.precision == "fp16":
@@ -88,7 +90,13 @@ def export_graph(student: Student, size: tuple[int, int] | None = None) -> Any: 
     import onnx
 
     height, width = size or (64, 64)
-    axes = None if size else {INPUT: {2: "height", 3: "width"}, OUTPUT: {2: "height", 3: "width"}}
+    heads = student.config.heads
+    outputs = [OUTPUT] if len(heads) == 1 else list(heads)
+    axes = None if size else {name: {2: "height", 3: "width"} for name in (INPUT, *outputs)}
+    if axes and any(HEAD_SCALES[head] != 1 for head in heads):
+        axes = {INPUT: axes[INPUT]} | {
+            name: {2: f"{name}_height", 3: f"{name}_width"} for name in outputs
+        }
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -98,7 +106,7 @@ def export_graph(student: Student, size: tuple[int, int] | None = None) -> Any: 
             (torch.zeros(1, 3, height, width),),
             buffer,  # type: ignore[arg-type]
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=outputs,
             opset_version=OPSET,
             dynamic_axes=axes,
             dynamo=False,
@@ -128,20 +136,25 @@ def simplify(model: Any) -> Any:  # noqa: ANN401
         raise ParityError("onnxsim could not confirm its own result")
     shape = [d.dim_value or 64 for d in model.graph.input[0].type.tensor_type.shape.dim]
     noise = np.random.default_rng(0).random(shape, dtype=np.float32)
-    difference = float(np.abs(session_run(model)(noise) - session_run(simplified)(noise)).max())
+    pairs = zip(_all_outputs(model, noise), _all_outputs(simplified, noise), strict=True)
+    difference = max(float(np.abs(before - after).max()) for before, after in pairs)
     if not difference <= _SIMPLIFIED_TOLERANCE:
         raise ParityError(f"onnxsim changed the output by {difference:.3g}")
     return simplified
 
 
-def check_graph(model: Any) -> None:  # noqa: ANN401
+def check_graph(model: Any, expected: frozenset[str] = frozenset()) -> None:  # noqa: ANN401
     """Every shuffle must be one operator, with no layout or shape arithmetic around it.
+
+    Args:
+        model: The graph.
+        expected: Operators that the network's options bring.
 
     Raises:
         ParityError: Names the operators that should not be there.
     """
     operators = Counter(node.op_type for node in model.graph.node)
-    stray = {name: operators[name] for name in _FORBIDDEN if operators[name]}
+    stray = {name: operators[name] for name in _FORBIDDEN if operators[name] and name not in expected}
     if stray:
         raise ParityError(f"the graph holds operators that it should not need: {stray}")
 
@@ -175,13 +188,22 @@ def reference_run(model: Any) -> Run:  # noqa: ANN401
     return run
 
 
-def session_run(model: Any) -> Run:  # noqa: ANN401
-    """A function that runs an in-memory graph on the CPU."""
+def _session(model: Any) -> Any:  # noqa: ANN401
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _all_outputs(model: Any, batch: F32) -> list[F32]:  # noqa: ANN401
+    outputs: list[F32] = _session(model).run(None, {INPUT: batch})
+    return outputs
+
+
+def session_run(model: Any) -> Run:  # noqa: ANN401
+    """A function that runs an in-memory graph on the CPU."""
+    session = _session(model)
 
     def run(batch: F32) -> F32:
         (output,) = session.run([OUTPUT], {INPUT: batch})

@@ -134,7 +134,7 @@ def test_static_ladder_runs_photographs_at_every_size():
 
 def test_a_drill_that_changes_nothing_is_still_no_artifact(command, tmp_path):
     """A damaged kernel whose output is multiplied by zero cannot be noticed by any probe."""
-    trained = find_checkpoint("nano").student
+    trained = find_checkpoint("nano").network
     student = Student(dataclasses.replace(NANO, depths=(2, 2, 3, 2, 3)))
     student.load_state_dict(trained.state_dict(), strict=False)
     idle = student.decoder.level1[-1]

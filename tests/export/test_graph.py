@@ -26,7 +26,7 @@ from ensharpen_edge.models.folding import fold_branches, merge_separable
 
 @pytest.fixture(scope="module")
 def folded():
-    return fold_branches(find_checkpoint("nano").student)
+    return fold_branches(find_checkpoint("nano").network)
 
 
 @pytest.fixture(scope="module")

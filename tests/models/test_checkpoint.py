@@ -20,7 +20,7 @@ def saved(tmp_path):
 
 def test_round_trip(saved):
     loaded = find_checkpoint(str(saved))
-    assert loaded.student.config == NANO
+    assert loaded.network.config == NANO
     assert loaded.card["name"] == "mine"
     assert {p.name for p in saved.parent.iterdir()} == {"mine.safetensors", "mine.json"}
 
@@ -74,4 +74,4 @@ def test_shipped_weights_say_where_they_come_from(name):
     assert checkpoint.card["scores"], "the card states no score"
     for score in checkpoint.card["scores"]:
         assert {"set", "command", "psnr_rgb"} <= set(score)
-    assert all(torch.isfinite(p).all() for p in checkpoint.student.parameters())
+    assert all(torch.isfinite(p).all() for p in checkpoint.network.parameters())

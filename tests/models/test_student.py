@@ -11,7 +11,7 @@ from ensharpen_edge.models.registry import MODELS, ModelRegistry
 from ensharpen_edge.models.student import Student
 
 
-@pytest.mark.parametrize("config", list(MODELS), ids=lambda c: c.name)
+@pytest.mark.parametrize("config", MODELS.students, ids=lambda c: c.name)
 def test_untrained_student_returns_its_input(config):
     image = torch.rand(2, 3, 24, 40)
     with torch.no_grad():
@@ -20,7 +20,7 @@ def test_untrained_student_returns_its_input(config):
 
 def test_output_is_clipped_only_when_not_training():
     student = Student(NANO)
-    torch.nn.init.constant_(student.decoder.head.bias, 2.0)
+    torch.nn.init.constant_(student.decoder.heads["sharpen"].bias, 2.0)
     image = torch.rand(1, 3, 8, 8)
     assert student.train()(image).max() > 1.5
     assert student.eval()(image).max() == 1.0

@@ -1,0 +1,177 @@
+"""Photographs decoded once into one file of pixels, which every process of a run maps into its memory.
+
+The cache is keyed by the files' names, sizes and modification times, so a changed folder makes a new one. Workers and
+the processes of a distributed run share the same physical pages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensharpen_edge.data.duplicates import fingerprint
+from ensharpen_edge.data.photos import PhotoSet, list_photos
+from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.decode import read_photo
+from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.whole_file import whole_file
+
+_VERSION = 1
+
+
+def default_cache() -> Path:
+    """`$XDG_CACHE_HOME/ensharpen-edge/photos`, by default below `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ensharpen-edge" / "photos"
+
+
+def load_photos(
+    folder: Path,
+    minimum_side: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    cache: Path | None = None,
+) -> PhotoSet:
+    """Every usable photograph of a folder. Unreadable and too small ones are skipped and named.
+
+    Args:
+        folder: Searched recursively.
+        minimum_side: Photographs with a shorter side are skipped.
+        progress: Called with (done, total) while files are decoded.
+        cache: Folder of the decoded pixels; None decodes into memory.
+
+    Raises:
+        BadInputError: Nothing usable is left, or the cache cannot be written.
+    """
+    paths = list_photos(folder)
+    if cache is None:
+        photos = _decode(folder, paths, progress, _InMemory())
+    else:
+        photos = _load_cached(folder, paths, progress, cache)
+    small = {name: image.shape for name, image in zip(photos.names, photos.images, strict=True)
+             if min(image.shape[:2]) < minimum_side}  # fmt: skip
+    lines = [f"{folder / n}: {s[1]}x{s[0]} is smaller than {minimum_side} pixels" for n, s in small.items()]
+    usable = photos.subset(lambda name: name not in small)
+    skipped = photos.skipped + tuple(lines)
+    if not len(usable):
+        raise BadInputError(f"{folder}: no usable photograph among {len(paths)}", hint="; ".join(skipped[:3]))
+    return PhotoSet(usable.names, usable.images, usable.fingerprints, skipped)
+
+
+def cache_key(folder: Path, paths: list[Path]) -> str:
+    """Names, sizes and times of the files, hashed."""
+    digest = hashlib.sha256(f"{_VERSION}\n{folder.resolve()}\n".encode())
+    for path in paths:
+        status = path.stat()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+class _InMemory:
+    """Keeps decoded pixels as arrays."""
+
+    def add(self, image: U8) -> U8:
+        return image
+
+
+class _ToFile:
+    """Appends decoded pixels to a file; the arrays are mapped later."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+
+    def add(self, image: U8) -> U8:
+        self._file.write(np.ascontiguousarray(image).data)
+        return image[:0]  # the pixels are not kept
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _decode(
+    folder: Path,
+    paths: list[Path],
+    progress: Callable[[int, int], None] | None,
+    sink: _InMemory | _ToFile,
+    shapes: list[tuple[int, int]] | None = None,
+) -> PhotoSet:
+    names, images, fingerprints, skipped = [], [], [], []
+    for done, path in enumerate(paths, start=1):
+        try:
+            rgb = read_photo(path).rgb
+        except BadInputError as error:
+            skipped.append(str(error))
+        else:
+            names.append(path.relative_to(folder).as_posix())
+            fingerprints.append(fingerprint(rgb))
+            images.append(sink.add(rgb))
+            if shapes is not None:
+                shapes.append((rgb.shape[0], rgb.shape[1]))
+        if progress:
+            progress(done, len(paths))
+    return PhotoSet(tuple(names), tuple(images), tuple(fingerprints), tuple(skipped))
+
+
+def _load_cached(
+    folder: Path, paths: list[Path], progress: Callable[[int, int], None] | None, cache: Path
+) -> PhotoSet:
+    key = cache_key(folder, paths)
+    index_path, pixels_path = cache / f"{key}.json", cache / f"{key}.u8"
+    index = _read_index(index_path, pixels_path)
+    if index is None:
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            index = _write_cache(folder, paths, progress, index_path, pixels_path)
+        except OSError as error:
+            raise BadInputError(
+                f"{cache}: cannot write decoded photographs ({error})",
+                hint="free some space, or choose another folder with --cache",
+            ) from error
+    if not index["names"]:
+        return PhotoSet((), (), (), tuple(index["skipped"]))
+    pixels = np.memmap(pixels_path, dtype=np.uint8, mode="r")
+    images, offset = [], 0
+    for height, width in index["shapes"]:
+        size = height * width * 3
+        images.append(pixels[offset : offset + size].reshape(height, width, 3))
+        offset += size
+    return PhotoSet(tuple(index["names"]), tuple(images), tuple(index["fingerprints"]), tuple(index["skipped"]))
+
+
+def _read_index(index_path: Path, pixels_path: Path) -> dict[str, Any] | None:
+    """The index of a complete cache, or None: a damaged one is simply made again."""
+    try:
+        index: dict[str, Any] = json.loads(index_path.read_text(encoding="utf-8"))
+        expected = sum(height * width * 3 for height, width in index["shapes"])
+        return index if pixels_path.stat().st_size == expected else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_cache(
+    folder: Path,
+    paths: list[Path],
+    progress: Callable[[int, int], None] | None,
+    index_path: Path,
+    pixels_path: Path,
+) -> dict[str, Any]:
+    shapes: list[tuple[int, int]] = []
+    with whole_file(pixels_path) as temporary:
+        sink = _ToFile(temporary)
+        try:
+            photos = _decode(folder, paths, progress, sink, shapes)
+        finally:
+            sink.close()
+    index = {
+        "names": photos.names,
+        "shapes": shapes,
+        "fingerprints": photos.fingerprints,
+        "skipped": photos.skipped,
+    }
+    with whole_file(index_path) as temporary:
+        temporary.write_text(json.dumps(index), encoding="utf-8")
+    return index

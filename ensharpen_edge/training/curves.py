@@ -1,0 +1,67 @@
+"""Learning curves of runs as a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ensharpen_edge.errors import BadInputError, require
+from ensharpen_edge.training.log import LOG_FILE
+from ensharpen_edge.whole_file import whole_file
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The records of a run. Of steps that were done twice, after a kill, the later record counts.
+
+    Raises:
+        BadInputError: No readable log.
+    """
+    path = run / LOG_FILE
+    try:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{path}: no readable log ({error})") from error
+    kept: list[dict[str, Any]] = []
+    for record in records:
+        while kept and (kept[-1]["step"], "val_psnr" in kept[-1]) >= (record["step"], "val_psnr" in record):
+            kept.pop()
+        kept.append(record)
+    return kept
+
+
+def draw_curves(runs: list[Path], out: Path) -> None:
+    """Loss, validation by degradation, and speed of one or several runs over their steps, as a PNG.
+
+    Raises:
+        BadInputError: A run has no log, or the picture cannot be written.
+        MissingToolError: Matplotlib is not installed.
+    """
+    pyplot = require("matplotlib.figure", "train")
+    figure = pyplot.Figure(figsize=(13, 4), layout="constrained")
+    loss_axes, psnr_axes, speed_axes = figure.subplots(1, 3)
+    for number, run in enumerate(runs):
+        records = read_log(run)
+        colour = f"C{number}"
+        steps = [r for r in records if "loss" in r]
+        checks = [r for r in records if "val_psnr" in r]
+        loss_axes.plot([r["step"] for r in steps], [r["loss"] for r in steps], color=colour, lw=0.8, label=run.name)
+        at = [r["step"] for r in checks]
+        psnr_axes.plot(at, [r["val_psnr"] for r in checks], color=colour, label=f"{run.name}, mean")
+        for index, case in enumerate(checks[-1]["val"] if checks and len(runs) == 1 else ()):
+            gains = [r["val"].get(case) for r in checks]
+            psnr_axes.plot(at, gains, lw=0.8, ls="--", color=f"C{index + 1}", label=case)
+        if checks:
+            psnr_axes.axhline(checks[0]["val_degraded"], color="grey", lw=0.8, ls=":")
+        speed_axes.plot([r["step"] for r in steps], [r["mp_per_s"] for r in steps], color=colour, lw=0.8)
+    loss_axes.set(title="loss", xlabel="step", yscale="log")
+    psnr_axes.set(title="validation PSNR, dB (dotted: input)", xlabel="step")
+    speed_axes.set(title="megapixels per second", xlabel="step", ylim=(0, None))
+    for axes in (loss_axes, psnr_axes):
+        axes.legend(fontsize=7)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(out) as temporary:
+            figure.savefig(temporary, format="png", dpi=110)
+    except OSError as error:
+        raise BadInputError(f"{out}: cannot write the picture ({error})") from error

@@ -1,0 +1,1 @@
+"""Distillation: teachers, their cached labels, and what a student learns from them."""

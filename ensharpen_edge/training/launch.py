@@ -1,0 +1,74 @@
+"""Devices, processes and precision: Lightning Fabric, set up from the command line and from torchrun's environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ensharpen_edge.errors import UsageError, require
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from ensharpen_edge.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where a run computes; no influence on what it computes, up to rounding.
+
+    Attributes:
+        accelerator: `auto`, `cpu` or `cuda`.
+        threads: CPU threads of each process; 0 takes its share of the cores.
+        workers: Processes that prepare batches for each training process.
+        deterministic: Refuse operations whose result depends on timing.
+    """
+
+    accelerator: str = "auto"
+    threads: int = 0
+    workers: int = 1
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.accelerator not in ("auto", "cpu", "cuda"):
+            raise UsageError(f"accelerator must be auto, cpu or cuda, got {self.accelerator!r}")
+        if self.accelerator == "cuda" and not torch.cuda.is_available():
+            raise UsageError("no CUDA device is available to torch", hint="--accelerator cpu")
+        if self.threads < 0 or self.workers < 0:
+            raise UsageError("threads and workers must not be negative")
+
+
+def start(config: TrainConfig, hardware: Hardware) -> Fabric:
+    """A launched Fabric: one process, or as many as torchrun started.
+
+    Raises:
+        MissingToolError: Lightning Fabric is not installed.
+    """
+    fabric_module = require("lightning_fabric", "train")
+    strategies = require("lightning_fabric.strategies", "train")
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(hardware.threads or max(1, (os.cpu_count() or 1) // local))
+    if hardware.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is reproducible only with a fixed workspace
+        torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(hardware.deterministic)
+    on_cuda = hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and torch.cuda.is_available())
+    strategy = "auto"
+    if world > 1:
+        unused = any(stage.depth < 1.0 for stage in config.stages) or config.model.heads != ("sharpen",)
+        strategy = strategies.DDPStrategy(
+            process_group_backend="nccl" if on_cuda else "gloo", find_unused_parameters=unused
+        )
+    fabric: Fabric = fabric_module.Fabric(
+        accelerator="cuda" if on_cuda else "cpu",
+        devices=local,
+        num_nodes=world // local,
+        strategy=strategy,
+        precision=config.precision,
+    )
+    fabric.launch()
+    return fabric

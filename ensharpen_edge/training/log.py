@@ -1,0 +1,72 @@
+"""The log of a run: one JSON line per record, and the same for TensorBoard with pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ensharpen_edge.errors import BadInputError, require
+
+LOG_FILE = "log.jsonl"
+Report = Callable[[dict[str, Any]], None]
+
+
+class RunLog:
+    """Writes records to `log.jsonl`, to TensorBoard event files, and to whoever listens.
+
+    Args:
+        folder: Of the run.
+        report: Called with every record.
+        tensorboard: Whether to write event files.
+
+    Raises:
+        MissingToolError: TensorBoard is wanted but not installed.
+    """
+
+    def __init__(self, folder: Path, report: Report, *, tensorboard: bool) -> None:
+        self._path = folder / LOG_FILE
+        self._report = report
+        self._board: Any = None
+        if tensorboard:
+            require("tensorboard", "train")
+            self._board = require("torch.utils.tensorboard", "train").SummaryWriter(str(folder / "tensorboard"))
+
+    def add(self, record: dict[str, Any]) -> None:
+        """One record; numbers and tables of numbers become curves.
+
+        Raises:
+            BadInputError: The file cannot be written.
+        """
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise BadInputError(f"{self._path}: cannot write the log ({error})", hint="free some space") from error
+        if self._board is not None:
+            for name, value in _numbers(record):
+                self._board.add_scalar(name, value, record["step"])
+        self._report(record)
+
+    def picture(self, step: int, image: Tensor) -> None:
+        """Degraded, output and sharp, float (3, H, W) in [0, 1]."""
+        if self._board is not None:
+            self._board.add_image("degraded, output, sharp", image, step)
+
+    def close(self) -> None:
+        """Flush."""
+        if self._board is not None:
+            self._board.close()
+
+
+def _numbers(record: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    for name, value in record.items():
+        if isinstance(value, dict):
+            found += _numbers(value, f"{prefix}{name}/")
+        elif isinstance(value, (int, float)) and name not in ("step", "of"):
+            found.append((prefix + name, float(value)))
+    return found

@@ -1,0 +1,116 @@
+"""Recipes: runs as YAML files. Every key is a field of `TrainConfig`; the model is a registry name or a table."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import cattrs
+import yaml
+from cattrs.errors import BaseValidationError
+from cattrs.v import transform_error
+
+from ensharpen_edge.errors import EnsharpenError, UsageError, unknown_name
+from ensharpen_edge.models.config import StudentConfig
+from ensharpen_edge.models.network import NetworkConfig, config_from_dict
+from ensharpen_edge.models.registry import MODELS
+from ensharpen_edge.training.config import TrainConfig
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Recipes that come with the package, by name."""
+    folder = Path(str(resources.files("ensharpen_edge.training"))) / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_recipe(name: str) -> Path:
+    """A shipped recipe by name, or a file by path.
+
+    Raises:
+        UsageError: Neither.
+    """
+    shipped = shipped_recipes()
+    if name in shipped:
+        return shipped[name]
+    if Path(name).is_file():
+        return Path(name)
+    raise unknown_name("recipe", name, shipped)
+
+
+def _model(value: Any, _type: Any) -> NetworkConfig:  # noqa: ANN401
+    if isinstance(value, str):
+        return MODELS.get(value)
+    if isinstance(value, dict) and "like" in value:
+        base = MODELS.get(str(value["like"])).to_dict()
+        return config_from_dict({**base, **{key: item for key, item in value.items() if key != "like"}})
+    return config_from_dict(value)
+
+
+def _number(value: Any, _type: Any) -> float:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"expected a number, got {value!r}")
+    return float(value)
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(NetworkConfig, _model)
+    converter.register_structure_hook(StudentConfig, _model)
+    return converter
+
+
+def config_from_table(table: Any, where: str) -> TrainConfig:  # noqa: ANN401 (whatever a YAML file holds)
+    """Check a table of fields and build the configuration.
+
+    Args:
+        table: Nested mappings and lists.
+        where: File name, for messages.
+
+    Raises:
+        UsageError: Unknown fields, wrong types, impossible values; every one is named.
+    """
+    if not isinstance(table, dict):
+        raise UsageError(f"{where}: a recipe is a table of fields, got {type(table).__name__}")
+    try:
+        return _converter().structure(table, TrainConfig)
+    except EnsharpenError as error:
+        raise UsageError(f"{where}: {error}", hint=error.hint) from error
+    except BaseValidationError as error:
+        ours = _first_of_ours(error)
+        details = str(ours) if ours else "; ".join(transform_error(error, path="recipe"))
+        raise UsageError(f"{where}: {details}", hint=ours.hint if ours else None) from error
+
+
+def _first_of_ours(error: BaseException) -> EnsharpenError | None:
+    if isinstance(error, EnsharpenError):
+        return error
+    for inner in getattr(error, "exceptions", ()):
+        if found := _first_of_ours(inner):
+            return found
+    return None
+
+
+def load_recipe(path: Path, overrides: dict[str, Any]) -> TrainConfig:
+    """Read a recipe.
+
+    Args:
+        path: YAML file.
+        overrides: Fields that replace the file's. `steps` and `minutes` exclude each other: one that is given here
+            drops the other of the file.
+
+    Raises:
+        UsageError: Not readable, not YAML, or not a valid configuration.
+    """
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: not a readable recipe ({error})") from error
+    if isinstance(table, dict):
+        if "steps" in overrides or "minutes" in overrides:
+            table = {key: value for key, value in table.items() if key not in ("steps", "minutes")}
+        table = {**table, **overrides}
+        if "steps" not in table and "minutes" not in table:
+            table["minutes"] = 90.0
+    return config_from_table(table, str(path))

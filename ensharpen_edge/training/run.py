@@ -1,0 +1,128 @@
+"""From a folder and a recipe to a trained checkpoint: what `ensharpen-train` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ensharpen_edge.data.cache import load_photos
+from ensharpen_edge.data.duplicates import refuse_overlap
+from ensharpen_edge.data.photos import PhotoSet, is_held_out, is_training
+from ensharpen_edge.data.shards import ShardConfig, ShardSource, is_shards, shard_files
+from ensharpen_edge.data.source import FolderSource
+from ensharpen_edge.errors import BadInputError, UsageError
+from ensharpen_edge.training.config import TrainConfig
+from ensharpen_edge.training.distillation.labels import read_labels
+from ensharpen_edge.training.distillation.teacher import open_teacher
+from ensharpen_edge.training.tasks import sharp_side
+from ensharpen_edge.training.trainer import Materials
+from ensharpen_edge.training.validation import SIDE, validation_set
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+Load = Callable[[Path, int], PhotoSet]
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """Where the photographs are.
+
+    Attributes:
+        data: Folder, or shard pattern ending in `.tar`.
+        validation: Folder of held-out photographs; None holds one photograph in 16 of `data` out.
+        evaluation: Folders that the result will be judged on: none of their photographs may be trained on.
+        cache: Folder of decoded photographs, or None for memory.
+    """
+
+    data: str
+    validation: Path | None = None
+    evaluation: tuple[Path, ...] = ()
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a run starts with.
+
+    Attributes:
+        materials: For the trainer.
+        photographs, megapixels: Of the training photographs; 0 for shards.
+        skipped: Files that could not be used, and why.
+    """
+
+    materials: Materials
+    photographs: int
+    megapixels: float
+    skipped: tuple[str, ...]
+
+
+def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Callable[[int, int], None]) -> Gathered:
+    """Load photographs, labels and teacher, and check that nothing is trained on that judges.
+
+    Raises:
+        BadInputError: No usable photographs, too few to hold some out, an overlap, or an unfit teacher.
+        UsageError: Shards without `validation`.
+    """
+    smallest = max(sharp_side(stage.crop, config.scale) for stage in config.stages)
+    held_side = max(smallest, SIDE)
+    if is_shards(paths.data):
+        if paths.validation is None:
+            raise UsageError("shards need held-out photographs beside them", hint="give their folder with --validation")
+        source: FolderSource | ShardSource = ShardSource(
+            ShardConfig(
+                tuple(shard_files(paths.data)), seed=config.seed, rank=fabric.global_rank, world=fabric.world_size
+            )
+        )
+        held_out = load_photos(paths.validation, SIDE, progress, paths.cache)
+        training, skipped = PhotoSet((), ()), held_out.skipped
+    else:
+        photos = _load_once(fabric, Path(paths.data), held_side, progress, paths.cache)
+        training, held_out, skipped = photos, photos, photos.skipped
+        if paths.validation is None:
+            training, held_out = photos.subset(is_training), photos.subset(is_held_out)
+            if not len(held_out) or not len(training):
+                raise BadInputError(
+                    f"{len(photos)} photographs are too few to hold one in 16 out for validation",
+                    hint="add photographs, or give a folder with --validation",
+                )
+        else:
+            held_out = load_photos(paths.validation, SIDE, progress, paths.cache)
+            skipped += held_out.skipped
+        refuse_overlap(training, held_out, "the validation photographs")
+        source = FolderSource(training)
+    for folder in paths.evaluation:
+        refuse_overlap(training, load_photos(folder, 1, progress, paths.cache), str(folder))
+    wanted = config.distillation
+    return Gathered(
+        Materials(
+            source,
+            validation_set(held_out, config.model.heads[0], config.known_mixes[config.stages[-1].mix]),
+            read_labels(Path(wanted.labels)) if wanted and wanted.labels else None,
+            open_teacher(wanted.teacher, fabric.device) if wanted and wanted.teacher else None,
+        ),
+        len(training),
+        training.megapixels,
+        skipped,
+    )
+
+
+def _load_once(
+    fabric: Fabric, folder: Path, smallest: int, progress: Callable[[int, int], None], cache: Path | None
+) -> PhotoSet:
+    """The first process fills the cache, then all read it."""
+    photos = None
+    if fabric.is_global_zero:
+        photos = load_photos(folder, smallest, progress, cache)
+    fabric.barrier()
+    return photos or load_photos(folder, smallest, progress, cache)
+
+
+def device_of(accelerator: str) -> torch.device:
+    """The device of a command that needs no Fabric."""
+    cuda = accelerator == "cuda" or (accelerator == "auto" and torch.cuda.is_available())
+    return torch.device("cuda" if cuda else "cpu")

@@ -1,0 +1,111 @@
+"""One optimisation step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.training.batches import Batch
+from ensharpen_edge.training.config import TrainConfig
+from ensharpen_edge.training.losses.adversarial import discriminator, discriminator_loss, generator_loss
+from ensharpen_edge.training.objective import SHARPEN, Objective
+from ensharpen_edge.training.schedule import cosine_with_warmup
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+STATE_FILE = "state.safetensors"
+
+
+class Stepper:
+    """Network, objective, optimisers, and the discriminator where there is one, set up on Fabric's devices.
+
+    Args:
+        fabric: Launched.
+        config: The run.
+        network: Plain, on the device.
+        objective: Plain, on the device.
+        folder: Of the run, for messages.
+    """
+
+    def __init__(
+        self, fabric: Fabric, config: TrainConfig, network: nn.Module, objective: Objective, folder: Path
+    ) -> None:
+        self.fabric, self.config, self.objective, self.folder = fabric, config, objective, folder
+        trained = objective.trained_modules()
+        parameters = [*network.parameters(), *(p for module in trained.values() for p in module.parameters())]
+        optimizer = torch.optim.AdamW(
+            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True
+        )
+        self.network: Any = fabric.setup_module(network)
+        self.network.mark_forward_method("all_outputs")
+        self.optimizer: Any = fabric.setup_optimizers(optimizer)
+        self.modules: dict[str, nn.Module] = {"network": network, **trained}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"network": optimizer}
+        self.judge: Any = None
+        self.judge_optimizer: Any = None
+        if config.adversarial is not None:
+            judge = discriminator(config.adversarial).to(fabric.device)
+            judge_optimizer = torch.optim.Adam(
+                judge.parameters(), lr=config.adversarial.learning_rate, betas=(0.5, 0.99)
+            )
+            self.modules["discriminator"], self.optimizers["discriminator"] = judge, judge_optimizer
+            self.judge = fabric.setup_module(judge)
+            self.judge_optimizer = fabric.setup_optimizers(judge_optimizer)
+
+    def step(self, batch: Batch, number: int, total: int) -> dict[str, float]:
+        """Train on one batch; returns the weighted loss terms and their sum, `loss`.
+
+        Raises:
+            BadInputError: The loss is not finite; names step, files and the last saved state, which is untouched.
+        """
+        rate = cosine_with_warmup(number, total, self.config.learning_rate, self.config.warm_up)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        outputs = self.network.all_outputs(batch.degraded.contiguous(memory_format=torch.channels_last))
+        terms: dict[str, Tensor] = self.objective(batch, outputs)
+        image = outputs.images.get(SHARPEN)
+        weight = self.config.adversarial.weight_at(number / total) if self.config.adversarial else 0.0
+        if weight and image is not None:
+            self.judge.requires_grad_(False)
+            terms["adversarial"] = weight * generator_loss(self.judge(image))
+            self.judge.requires_grad_(True)
+        loss = torch.stack([term.float() for term in terms.values()]).sum()
+        if not torch.isfinite(loss):
+            self._stop(batch, number, {name: float(term.detach()) for name, term in terms.items()})
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        self._average_adapter_gradients()
+        self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False)
+        self.optimizer.step()
+        if weight and image is not None:
+            terms["discriminator"] = self._train_judge(batch.targets[SHARPEN], image.detach())
+        return {"loss": float(loss.detach()), **{name: float(term.detach()) for name, term in terms.items()}}
+
+    def _average_adapter_gradients(self) -> None:
+        """The adapter lives outside the distributed network, so its gradients are averaged here."""
+        if self.fabric.world_size > 1 and self.objective.adapter is not None:
+            for parameter in self.objective.adapter.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.copy_(self.fabric.all_reduce(parameter.grad, reduce_op="mean"))
+
+    def _train_judge(self, real: Tensor, fake: Tensor) -> Tensor:
+        self.judge_optimizer.zero_grad(set_to_none=True)
+        loss = discriminator_loss(self.judge(real), self.judge(fake))
+        self.fabric.backward(loss)
+        self.judge_optimizer.step()
+        return loss
+
+    def _stop(self, batch: Batch, number: int, terms: dict[str, float]) -> None:
+        bad = ", ".join(f"{name} {value:g}" for name, value in terms.items())
+        files = ", ".join(dict.fromkeys(batch.names))
+        state = self.folder / STATE_FILE
+        kept = f"last good state: {state}" if state.exists() else "no state was saved yet"
+        raise BadInputError(
+            f"the loss is not finite at step {number} ({bad}); photographs of the batch: {files}; {kept}",
+            hint="lower the learning rate, or remove the photograph, and go on with --resume",
+        )
