@@ -27,10 +27,10 @@ def score_entry(
         "artifact": f"{manifest.target} {manifest.precision}",
         "command": f"ensharpen-bench quality {artifact.path.name} --data {data.name} "
         f"--blur {case.blur:g} --noise {case.noise:g}",
-        "psnr_degraded": round(degraded.psnr_rgb, 3),
-        "psnr_rgb": round(score.psnr_rgb, 3),
-        "psnr_y": round(score.psnr_y, 3),
-        "ssim": round(score.ssim, 4),
+        "psnr_degraded": round(degraded.mean("psnr"), 3),
+        "psnr_rgb": round(score.mean("psnr"), 3),
+        "psnr_y": round(score.mean("psnr-y"), 3),
+        "ssim": round(score.mean("ssim"), 4),
     }
 
 

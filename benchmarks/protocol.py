@@ -52,8 +52,12 @@ def blur_circular(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> ND
     return np.fft.irfft2(np.fft.rfft2(image, axes=(0, 1)) * spectrum, s=(height, width), axes=(0, 1))
 
 
+def add_noise(image: NDArray[np.float64], noise: float) -> F32:
+    """Code values (H, W, 3) plus white noise from seed 0, as float32 with white at 1; not clipped."""
+    grain = np.random.RandomState(SEED).normal(0.0, noise, image.shape)
+    return np.asarray((image + grain) / 255.0, dtype=np.float32)
+
+
 def degrade(sharp: U8, case: GaussianCase) -> F32:
     """float32 (H, W, 3), 0..1 apart from the noise's excursions."""
-    blurred = blur_circular(sharp.astype(np.float64), gaussian_kernel(case.blur))
-    noise = np.random.RandomState(SEED).normal(0.0, case.noise, blurred.shape)
-    return np.asarray((blurred + noise) / 255.0, dtype=np.float32)
+    return add_noise(blur_circular(sharp.astype(np.float64), gaussian_kernel(case.blur)), case.noise)

@@ -1,26 +1,22 @@
-"""Quality of artifacts on folders of sharp photographs, degraded by a published protocol."""
+"""Quality of artifacts, beside the degraded input and the best unsharp mask, on the same pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.protocol import F32, KERNEL_SIZE, GaussianCase, degrade
+from ensharpen_edge.benchmarks.protocol import F32
+from ensharpen_edge.benchmarks.suites import Pair
 from ensharpen_edge.benchmarks.unsharp import SETTINGS, unsharp_mask
-from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
-from ensharpen_edge.imaging.photo import U8
-from ensharpen_edge.metrics.psnr import psnr
-from ensharpen_edge.metrics.ssim import ssim
+from ensharpen_edge.metrics.registry import Measure
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
 
-SMALLEST = KERNEL_SIZE
-"""Sides of the photographs must be at least this."""
+DEGRADED = "degraded"
+_UNSHARP = "unsharp"
 
 Method = Callable[[F32], F32]
 """float32 (H, W, 3) in [0, 1] -> the same."""
@@ -28,32 +24,19 @@ Method = Callable[[F32], F32]
 
 @dataclass(frozen=True)
 class Score:
-    """Mean over the photographs.
+    """One method on one condition.
 
     Attributes:
         method: What was measured.
-        psnr_rgb, psnr_y: dB.
-        ssim: Structural similarity.
-        per_image: `psnr_rgb` of every photograph.
+        values: By metric, the value of every photograph.
     """
 
     method: str
-    psnr_rgb: float
-    psnr_y: float
-    ssim: float
-    per_image: tuple[float, ...]
+    values: dict[str, tuple[float, ...]]
 
-
-def photo_files(folder: Path) -> list[Path]:
-    """Photographs directly in a folder.
-
-    Raises:
-        BadInputError: No such folder, or no photographs in it.
-    """
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
-    if not files:
-        raise BadInputError(f"{folder}: holds no photographs", hint="give the folder of an evaluation set with --data")
-    return files
+    def mean(self, metric: str) -> float:
+        """Mean over the photographs."""
+        return float(np.mean(self.values[metric]))
 
 
 def artifact_method(artifact: Artifact, engine: Engine) -> Method:
@@ -66,50 +49,43 @@ def artifact_method(artifact: Artifact, engine: Engine) -> Method:
     return run
 
 
-def evaluate(
-    files: Sequence[Path],
-    case: GaussianCase,
-    methods: dict[str, Method],
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Score]:
-    """Measure the degraded photographs, the best unsharp mask, and every method, all on the same pixels."""
-    candidates: dict[str, Method] = {"degraded": lambda image: image}
-    for radius, percent in SETTINGS:
-        candidates[f"unsharp {radius:g}/{percent}"] = _unsharp(radius, percent)
-    candidates |= methods
-    rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in candidates}
-    for done, file in enumerate(files, start=1):
-        sharp = read_photo(file).rgb
-        if min(sharp.shape[:2]) < SMALLEST:
-            raise BadInputError(f"{file}: smaller than {SMALLEST} pixels, the protocol's kernel does not fit")
-        degraded = degrade(sharp, case)
-        for name, method in candidates.items():
-            rows[name].append(_measure(method(degraded), sharp))
-        if progress:
-            progress(done, len(files))
-    scores = [_summary(name, values) for name, values in rows.items()]
-    return _keep_best_unsharp(scores)
+def unsharp_methods() -> dict[str, Method]:
+    """Unsharp masks of several settings, by name."""
+    return {f"{_UNSHARP} {radius:g}/{percent}": _unsharp(radius, percent) for radius, percent in SETTINGS}
 
 
 def _unsharp(radius: float, percent: int) -> Method:
     return lambda image: unsharp_mask(image, radius, percent)
 
 
-def _measure(output: F32, sharp: U8) -> tuple[float, float, float]:
-    target = sharp.astype(np.float32) / np.float32(255.0)
-    return (
-        psnr(output, target, data_range=1.0),
-        psnr(output, target, data_range=1.0, channels="y"),
-        ssim(output, target, data_range=1.0),
-    )
+def evaluate(
+    pairs: Iterable[Pair],
+    methods: dict[str, Method],
+    measures: dict[str, Measure],
+    progress: Callable[[], None] = lambda: None,
+) -> list[Score]:
+    """Measure the degraded photographs, the best unsharp mask (by the first metric), and every method.
+
+    Args:
+        pairs: Photographs.
+        methods: By name.
+        measures: By metric; the first must be one where higher is better.
+        progress: Called after each photograph.
+    """
+    candidates: dict[str, Method] = {DEGRADED: lambda image: image, **unsharp_methods(), **methods}
+    rows: dict[str, dict[str, list[float]]] = {name: {metric: [] for metric in measures} for name in candidates}
+    for pair in pairs:
+        target = pair.sharp.astype(np.float32) / np.float32(255.0)
+        for name, method in candidates.items():
+            output = method(pair.degraded)
+            for metric, measure in measures.items():
+                rows[name][metric].append(measure(output, target, data_range=1.0))
+        progress()
+    scores = [Score(name, {metric: tuple(v) for metric, v in values.items()}) for name, values in rows.items()]
+    return _keep_best_unsharp(scores, next(iter(measures)))
 
 
-def _summary(name: str, values: list[tuple[float, float, float]]) -> Score:
-    rgb, luma, structure = (tuple(column) for column in zip(*values, strict=True))
-    return Score(name, float(np.mean(rgb)), float(np.mean(luma)), float(np.mean(structure)), rgb)
-
-
-def _keep_best_unsharp(scores: list[Score]) -> list[Score]:
-    masks = [score for score in scores if score.method.startswith("unsharp")]
-    best = max(masks, key=lambda score: score.psnr_rgb)
+def _keep_best_unsharp(scores: list[Score], metric: str) -> list[Score]:
+    masks = [score for score in scores if score.method.startswith(_UNSHARP)]
+    best = max(masks, key=lambda score: score.mean(metric))
     return [score for score in scores if score not in masks or score is best]

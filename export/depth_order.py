@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ensharpen_edge.models.config import HEAD_SCALES, UNSHUFFLE
 from ensharpen_edge.models.folding import fold_branches
-from ensharpen_edge.models.student import Student
+from ensharpen_edge.models.student import Enlarge, Student
 from ensharpen_edge.models.upsampling import ShuffleUpsample
 
 
@@ -89,6 +89,7 @@ def to_depth_order(student: Student) -> Student:
             copied.shuffles[name] = DepthToSpace(block)
             if name in copied.anchors:
                 anchor = copied.anchors[name]
+                assert isinstance(anchor, Enlarge)
                 anchor.weight.copy_(anchor.weight[depth_order(anchor.weight.shape[0], block)][:, order].clone())
         for up in (copied.decoder.up2, copied.decoder.up1):
             if isinstance(up, ShuffleUpsample):

@@ -71,9 +71,7 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
     if tile == "auto":
         tile = AUTO_TILE if shape.tile_exact and height * width > AUTO_WHOLE_FRAME else "off"
     if tile != "off" and not shape.tile_exact:
-        raise UsageError(
-            "this network looks at the whole frame: tiles would not fit together", hint="use --tile off"
-        )
+        raise UsageError("this network looks at the whole frame: tiles would not fit together", hint="use --tile off")
     side = None if tile == "off" else tile
     return plan_tiles(height, width, tile=side, halo=shape.halo, stride=shape.multiple_of)
 

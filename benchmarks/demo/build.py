@@ -11,7 +11,7 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.demo.page import DemoRow, render
 from ensharpen_edge.benchmarks.demo.sheet import CROP, Strip, write_sheet
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, gaussian_kernel
-from ensharpen_edge.benchmarks.quality import photo_files
+from ensharpen_edge.benchmarks.suites import photo_files
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo

@@ -116,9 +116,7 @@ def _decode(
     return PhotoSet(tuple(names), tuple(images), tuple(fingerprints), tuple(skipped))
 
 
-def _load_cached(
-    folder: Path, paths: list[Path], progress: Callable[[int, int], None] | None, cache: Path
-) -> PhotoSet:
+def _load_cached(folder: Path, paths: list[Path], progress: Callable[[int, int], None] | None, cache: Path) -> PhotoSet:
     key = cache_key(folder, paths)
     index_path, pixels_path = cache / f"{key}.json", cache / f"{key}.u8"
     index = _read_index(index_path, pixels_path)

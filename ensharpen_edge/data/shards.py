@@ -127,4 +127,3 @@ class ShardSource:
                         yield f"{Path(sample['__url__']).name}/{sample['__key__']}.{key}", content
             if not found:
                 raise BadInputError(f"{mine[0]}: holds no photographs", hint=f"looked for {', '.join(SUFFIXES)}")
-

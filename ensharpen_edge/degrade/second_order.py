@@ -135,7 +135,7 @@ def second_order(images: Tensor, config: SecondOrderConfig, generator: torch.Gen
     dice = _Dice(generator)
     low, high = config.quality
     done = []
-    for image in images.clamp(0.0, 1.0).split(1):
+    for image in torch.split(images.clamp(0.0, 1.0), 1):
         size = (image.shape[-2], image.shape[-1])
         x = _one_pass(image, config, config.first, strength, dice)
         x = jpeg(x, round(dice.uniform((low, high))), subsampled=True)

@@ -34,6 +34,7 @@ def _reach(config: StudentConfig, low: int, high: int) -> tuple[int, int]:
     widens by one pixel a side, a PixelShuffle divides outward by 2, a stride-2 2x2 convolution multiplies by 2.
     """
     e1, e2, middle, d2, d1 = config.depths
+
     def shrink(a: int, b: int) -> tuple[int, int]:
         return a // 2, -(-b // 2)
 

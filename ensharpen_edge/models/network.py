@@ -39,5 +39,6 @@ def require_student(network: Network) -> Student:
     if isinstance(network, Student):
         return network
     raise UsageError(
-        f"{network.config.name!r} is a teacher: it is made to teach, not to be exported", hint="distil a student from it"
+        f"{network.config.name!r} is a teacher: it is made to teach, not to be exported",
+        hint="distil a student from it",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ class TeacherConfig:
     @property
     def total_stride(self) -> int:
         """Input sides must be multiples of this."""
-        return UNSHUFFLE ** len(self.widths)
+        return int(UNSHUFFLE ** len(self.widths))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -88,11 +89,9 @@ class Teacher(nn.Module):
         self.unshuffle = nn.PixelUnshuffle(UNSHUFFLE)
         self.stem = nn.Conv2d(3 * UNSHUFFLE**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_stack(w, d) for w, d in zip(widths[:-1], depths[:-1], strict=True))
-        self.halve = nn.ModuleList(
-            nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.halve = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(widths))
         self.middle = _stack(widths[-1], depths[-1])
-        self.enlarge = nn.ModuleList(ShuffleUpsample(b, a) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.enlarge = nn.ModuleList(ShuffleUpsample(b, a) for a, b in itertools.pairwise(widths))
         self.up = nn.ModuleList(_stack(w, d) for w, d in zip(widths[:-1], depths[:-1], strict=True))
         self.head = nn.Conv2d(widths[0], 3 * UNSHUFFLE**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)

@@ -178,7 +178,7 @@ def _degrade_group(group: RawGroup, config: TrainConfig, timeline: Timeline, dev
         degraded, teacher, sharp = group.labels.to(device).float().div_(255.0)
         known = group.known.to(device).float()
         unknown = torch.full_like(known, torch.nan)
-        targets = {head: sharp for head in config.model.heads}
+        targets = dict.fromkeys(config.model.heads, sharp)
         parts.append(
             Batch(degraded, targets, known, teacher, torch.ones_like(known), unknown, unknown, group.names[count:])
         )
@@ -238,4 +238,3 @@ def iterate_batches(source: BatchSource, first: int, device: torch.device, worke
     )
     for drawn in loader:
         yield drawn if on_cpu else degrade_groups(drawn, source.config, source.timeline, device)
-

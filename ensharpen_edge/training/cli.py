@@ -60,9 +60,7 @@ def train(
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files.")] = True,
     cache: Cache = None,
     licence: Annotated[str, typer.Option(help="Licence of the weights, for the card.")] = "not stated",
-    source: Annotated[
-        str, typer.Option(help="Origin and licences of the photographs, for the card.")
-    ] = "not stated",
+    source: Annotated[str, typer.Option(help="Origin and licences of the photographs, for the card.")] = "not stated",
 ) -> None:
     """Train a network to sharpen, on your own photographs.
 
@@ -106,9 +104,7 @@ def train(
     paths = DataPaths(data, validation, tuple(evaluation or ()), cache or default_cache())
     with progress() as bar:
         task = bar.add_task("decoding", total=None)
-        gathered = gather(
-            fabric, run_config, paths, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        gathered = gather(fabric, run_config, paths, lambda done, total: bar.update(task, completed=done, total=total))
     trainer = Trainer(fabric, run_config, gathered.materials, folder, workers=workers)
     resumed = trainer.resume()
     timeline = trainer.plan()

@@ -53,7 +53,9 @@ def start(config: TrainConfig, hardware: Hardware) -> Fabric:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     torch.set_num_threads(hardware.threads or max(1, (os.cpu_count() or 1) // local))
     if hardware.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is reproducible only with a fixed workspace
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # cuBLAS is reproducible only with a fixed workspace
         torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(hardware.deterministic)
     on_cuda = hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and torch.cuda.is_available())

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from ensharpen_edge.degrade.convolve import convolve
+from ensharpen_edge.degrade.mix import MARGIN, degrade
+from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.degrade.registry import BLURS
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.photo import U8
@@ -20,30 +23,28 @@ _GAP = 4
 
 
 def write_preview(path: Path, photo: U8, count: int = 6, seed: int = 0) -> None:
-    """Draw one row per blur: `count` kernels, each followed by the photograph's centre blurred with it.
+    """Draw one row per blur, `count` kernels each followed by the photograph's centre blurred with it, and one row
+    per mix with draws of the whole degradation.
 
     Raises:
         BadInputError: The photograph is too small, or the sheet cannot be written.
     """
-    if min(photo.shape[:2]) < CELL:
+    side = CELL + 2 * MARGIN
+    if min(photo.shape[:2]) < side:
         raise BadInputError(
-            f"the photograph must be at least {CELL}x{CELL} pixels, got {photo.shape[1]}x{photo.shape[0]}"
+            f"the photograph must be at least {side}x{side} pixels, got {photo.shape[1]}x{photo.shape[0]}"
         )
-    top, left = (photo.shape[0] - CELL) // 2, (photo.shape[1] - CELL) // 2
-    crop = torch.from_numpy(photo[top : top + CELL, left : left + CELL].copy()).permute(2, 0, 1)[None].float() / 255
-    width = _LABEL + 2 * count * (CELL + _GAP)
-    sheet = Image.new("RGB", (width, len(BLURS) * (CELL + _GAP)), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=15)
-    for row, (name, blur) in enumerate(BLURS.items()):
+    top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
+    crop = torch.from_numpy(photo[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float() / 255
+    rows = [(name, _blur_cells(crop, name, count, seed)) for name in BLURS]
+    rows += [(f"mix: {name}", _mix_cells(crop, name, 2 * count, seed)) for name in MIXES]
+    sheet = Image.new("RGB", (_LABEL + 2 * count * (CELL + _GAP), len(rows) * (CELL + _GAP)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
+    for row, (name, cells) in enumerate(rows):
         y = row * (CELL + _GAP)
         draw.text((6, y + CELL // 2 - 8), name, fill="black", font=font)
-        kernels = blur.kernels(count, torch.Generator().manual_seed(seed))
-        blurred = convolve(crop.expand(count, -1, -1, -1), kernels)
-        for column in range(count):
-            x = _LABEL + 2 * column * (CELL + _GAP)
-            sheet.paste(_kernel_picture(kernels[column]), (x, y))
-            pixels = (blurred[column].clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-            sheet.paste(Image.fromarray(pixels), (x + CELL + _GAP, y))
+        for column, cell in enumerate(cells):
+            sheet.paste(cell, (_LABEL + column * (CELL + _GAP), y))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:
@@ -52,7 +53,23 @@ def write_preview(path: Path, photo: U8, count: int = 6, seed: int = 0) -> None:
         raise BadInputError(f"{path}: cannot write the sheet ({error})") from error
 
 
-def _kernel_picture(kernel: torch.Tensor) -> Image.Image:
+def _blur_cells(crop: Tensor, name: str, count: int, seed: int) -> list[Image.Image]:
+    kernels = BLURS[name].kernels(count, torch.Generator().manual_seed(seed))
+    blurred = convolve(crop.expand(count, -1, -1, -1), kernels, border="valid")
+    pairs = zip(kernels, blurred, strict=True)
+    return [cell for kernel, image in pairs for cell in (_kernel_picture(kernel), _picture(image))]
+
+
+def _mix_cells(crop: Tensor, name: str, count: int, seed: int) -> list[Image.Image]:
+    batch = degrade(crop.expand(count, -1, -1, -1), MIXES[name], torch.Generator().manual_seed(seed))
+    return [_picture(image) for image in batch.degraded]
+
+
+def _picture(image: Tensor) -> Image.Image:
+    return Image.fromarray((image.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+
+
+def _kernel_picture(kernel: Tensor) -> Image.Image:
     """The kernel enlarged, black to its largest weight; negative weights (sinc) are black too."""
     scaled = (kernel / kernel.max()).clamp(0, 1).sqrt().numpy()
     return (

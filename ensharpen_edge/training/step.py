@@ -91,7 +91,8 @@ class Stepper:
         if self.fabric.world_size > 1 and self.objective.adapter is not None:
             for parameter in self.objective.adapter.parameters():
                 if parameter.grad is not None:
-                    parameter.grad.copy_(self.fabric.all_reduce(parameter.grad, reduce_op="mean"))
+                    mean = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
+                    parameter.grad.copy_(torch.as_tensor(mean))
 
     def _train_judge(self, real: Tensor, fake: Tensor) -> Tensor:
         self.judge_optimizer.zero_grad(set_to_none=True)

@@ -204,7 +204,7 @@ class Trainer:
         self.plan()
         if not (self.folder / STATE_FILE).exists():
             self.save()
-        log = RunLog(self.folder, report if self.fabric.is_global_zero else _silent, tensorboard=tensorboard)
+        log = RunLog(self.folder, report, tensorboard=tensorboard and self.fabric.is_global_zero)
         try:
             self._loop(log)
         except KeyboardInterrupt:
@@ -245,6 +245,13 @@ class Trainer:
                 clock.skip()
 
     def _log(self, log: RunLog, record: dict[str, Any]) -> None:
+        """One record: means over the processes, whose batches differ."""
+        if self.fabric.world_size > 1:
+            names = sorted(record["terms"])
+            values = torch.tensor([record["loss"], *(record["terms"][name] for name in names)], dtype=torch.float64)
+            means = torch.as_tensor(self.fabric.all_reduce(values, reduce_op="mean")).tolist()
+            loss, *terms = (round(value, 6) for value in means)
+            record = {**record, "loss": loss, "terms": dict(zip(names, terms, strict=True))}
         if self.fabric.is_global_zero:
             log.add(record)
 
@@ -255,9 +262,7 @@ class Trainer:
     def _validate(self, log: RunLog) -> None:
         score = self.score()
         if score.after > self.progress.best_psnr:
-            self.progress = dataclasses.replace(
-                self.progress, best_psnr=score.after, best_step=self.progress.step
-            )
+            self.progress = dataclasses.replace(self.progress, best_psnr=score.after, best_step=self.progress.step)
             if self.fabric.is_global_zero:
                 save_weights(self.best_file, self.average)
         cases = {name: round(after, 4) for name, (_, after) in score.cases.items()}
@@ -279,7 +284,3 @@ class Trainer:
         if self.best_file.exists():
             load_weights(self.best_file, network)
         return network
-
-
-def _silent(_record: dict[str, Any]) -> None:
-    pass

@@ -94,9 +94,7 @@ def export_graph(student: Student, size: tuple[int, int] | None = None) -> Any: 
     outputs = [OUTPUT] if len(heads) == 1 else list(heads)
     axes = None if size else {name: {2: "height", 3: "width"} for name in (INPUT, *outputs)}
     if axes and any(HEAD_SCALES[head] != 1 for head in heads):
-        axes = {INPUT: axes[INPUT]} | {
-            name: {2: f"{name}_height", 3: f"{name}_width"} for name in outputs
-        }
+        axes = {INPUT: axes[INPUT]} | {name: {2: f"{name}_height", 3: f"{name}_width"} for name in outputs}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

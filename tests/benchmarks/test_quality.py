@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
 
+from ensharpen_edge.benchmarks.bootstrap import paired_bootstrap
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
+from ensharpen_edge.benchmarks.suites import disk_kernel
 from ensharpen_edge.benchmarks.unsharp import unsharp_mask
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.models.checkpoint import shipped_models
@@ -38,15 +41,92 @@ def test_unsharp_mask_sharpens(photo):
     assert psnr(unsharp_mask(soft, 2.0, 100), target, data_range=1.0) > psnr(soft, target, data_range=1.0) + 0.5
 
 
+def report(done) -> dict:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def test_quality_command(command, artifact, photo_folder):
     done = command("ensharpen-bench", "quality", artifact.path, "--data", photo_folder, "--json")
-    assert done.returncode == 0, done.stderr
-    degraded, unsharp, ours = json.loads(done.stdout)
-    assert degraded["method"] == "degraded"
-    assert unsharp["method"].startswith("unsharp")
-    assert ours["psnr_rgb"] > unsharp["psnr_rgb"] + 0.8 > degraded["psnr_rgb"]
+    (suite,) = report(done)["suites"]
+    methods, (scores,) = suite["methods"], suite["cases"].values()
+    assert list(methods) == ["degraded", "best unsharp", artifact.path.name]
+    ours, unsharp = methods[artifact.path.name], methods["best unsharp"]
+    assert ours["psnr"] > unsharp["psnr"] + 0.8 > methods["degraded"]["psnr"]
     assert ours["ssim"] > unsharp["ssim"]
-    assert len(ours["per_image"]) == 5
+    assert 1.0 < ours["gain"]["low"] < ours["gain"]["mean"] < ours["gain"]["high"]
+    assert all(len(values["psnr"]) == 5 for values in scores.values())
+
+
+def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, photo_folder, tmp_path, photo):
+    for kind, image in (("sharp", photo), ("blur", np.asarray(Image.fromarray(photo).reduce(2).resize((512, 384))))):
+        (tmp_path / "pairs" / kind).mkdir(parents=True)
+        Image.fromarray(image).save(tmp_path / "pairs" / kind / "one.png")
+    np.savez(tmp_path / "kernels.npz", k1=np.eye(9) / 9)
+    done = command(
+        "ensharpen-bench", "quality", artifact.path, static_artifact.path, "--data", photo_folder, "--limit", 1,
+        "--suite", "disk", "--suite", "identity", "--suite", "levin", "--kernels", tmp_path / "kernels.npz",
+        "--pairs", tmp_path / "pairs", "--edges", "--metrics", "psnr,lpips,fsim,gmsd,ms-ssim",
+        "--baseline", artifact.path, "--json",
+    )  # fmt: skip
+    found = report(done)
+    disk, identity, levin, pairs = found["suites"]
+    assert list(disk["cases"]) == ["disk 1.5", "disk 2.5", "disk 4"]
+    assert list(levin["cases"]) == ["levin k1"]
+    assert pairs["title"] == "pairs, real pairs"
+    assert identity["methods"]["degraded"]["psnr"] is None, "equal images have no finite PSNR"
+    other = disk["methods"][str(static_artifact.path)]
+    assert other["over_baseline"]["mean"] == 0.0
+    assert set(other) == {"psnr", "lpips", "fsim", "gmsd", "ms-ssim", "gain", "over_baseline"}
+    edges = found["edges"]
+    assert edges[str(artifact.path)]["mtf50"] > edges["degraded"]["mtf50"] * 1.5
+    assert edges["unsharp 2/150"]["noise_gain"] > 1.5 > 1.0 > edges[str(artifact.path)]["noise_gain"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "nothing to measure"),
+        (("--data", "{photos}", "--suite", "fog"), 2, "unknown suite"),
+        (("--data", "{photos}", "--suite", "levin"), 2, "--kernels"),
+        (("--data", "{photos}", "--suite", "levin", "--kernels", "{photos}/raft.png"), 9, "not a file of kernels"),
+        (("--data", "{photos}", "--metrics", "sim"), 2, "unknown metric"),
+        (("--data", "{photos}", "--metrics", "lpips,psnr"), 2, "first one ranks"),
+        (("--data", "{photos}", "--baseline", "other"), 2, "none of the artifacts"),
+        (("--pairs", "{photos}"), 9, "holds no photographs"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_measured(command, artifact, photo_folder, arguments, code, message):
+    filled = [str(argument).format(photos=photo_folder) for argument in arguments]
+    done = command("ensharpen-bench", "quality", artifact.path, *filled)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+
+
+def test_disk_kernel_is_the_training_sides():
+    import torch
+
+    from ensharpen_edge.degrade.disk_blur import disk_kernels
+
+    for radius in (1.5, 4.0):
+        assert np.abs(disk_kernel(radius) - disk_kernels(torch.tensor([radius]), 25)[0].numpy()).max() < 1e-6
+
+
+def test_bootstrap_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for trial in range(200):
+        base = rng.normal(30, 3, 40)
+        interval = paired_bootstrap(base + rng.normal(0.3, 0.5, 40), base, draws=500, seed=trial)
+        inside += interval.low <= 0.3 <= interval.high
+    assert 0.88 <= inside / 200 <= 0.99
+    clear = paired_bootstrap([1.0, 1.1, 0.9], [0.0, 0.0, 0.0])
+    assert clear.certain
+    assert str(clear) == "+1.00 [+0.90, +1.10]"
+    for bad in (([1.0], [1.0, 2.0]), ([], []), ([math.inf], [1.0])):
+        with pytest.raises(ValueError):
+            paired_bootstrap(*bad)
 
 
 def test_scores_are_recorded_on_the_card_of_the_same_weights(command, artifact, photo_folder, tmp_path):
@@ -73,10 +153,9 @@ def test_quality_command_without_photographs(command, artifact, tmp_path):
 
 def test_static_artifacts_are_measured_in_their_windows(command, artifact, static_artifact, photo_folder):
     done = command("ensharpen-bench", "quality", static_artifact.path, artifact.path, "--data", photo_folder, "--json")
-    assert done.returncode == 0, done.stderr
-    *_, fixed, free = json.loads(done.stdout)
-    assert fixed["method"] != free["method"], "both are shown, though their folders have one name"
-    assert fixed["per_image"] == free["per_image"]
+    (scores,) = report(done)["suites"][0]["cases"].values()
+    assert len(scores) == 4, "both are shown, though their folders have one name"
+    assert scores[str(static_artifact.path)] == scores[str(artifact.path)]
 
 
 def test_photographs_below_the_kernel_are_refused(command, artifact, tmp_path, photo):

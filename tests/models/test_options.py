@@ -227,7 +227,9 @@ def test_growing_runs_fewer_blocks():
     assert torch.equal(student(image), whole)
 
 
-@pytest.mark.parametrize(("config", "millions"), [(TEACHER, (10, 20)), (TEACHER_CPU, (2, 4))], ids=lambda c: str(c)[:30])
+@pytest.mark.parametrize(
+    ("config", "millions"), [(TEACHER, (10, 20)), (TEACHER_CPU, (2, 4))], ids=lambda c: str(c)[:30]
+)
 def test_teachers_are_large_and_start_as_the_identity(config, millions):
     teacher = build_network(config)
     assert isinstance(teacher, Teacher)

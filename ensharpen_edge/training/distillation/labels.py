@@ -107,7 +107,8 @@ def write_labels(
     """
     if teacher.size is not None and teacher.size != (config.crop, config.crop):
         raise BadInputError(
-            f"the teacher is fixed to {teacher.size[1]}x{teacher.size[0]} pixels, the crops are {config.crop}x{config.crop}",
+            f"the teacher is fixed to {teacher.size[1]}x{teacher.size[0]} pixels, the crops are "
+            f"{config.crop}x{config.crop}",
             hint=f"--crop {teacher.size[0]}" if teacher.size[0] == teacher.size[1] else "export it for a square",
         )
     margin = 0 if config.mix is None else MARGIN

@@ -84,7 +84,9 @@ class OnnxTeacher:
 
     def _check_io(self) -> tuple[bool, int | None, tuple[int, int] | None]:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        described = f"inputs {[(i.name, i.type, i.shape) for i in inputs]}, outputs {[(o.name, o.shape) for o in outputs]}"
+        described = (
+            f"inputs {[(i.name, i.type, i.shape) for i in inputs]}, outputs {[(o.name, o.shape) for o in outputs]}"
+        )
         shape: list[Any] = inputs[0].shape if inputs else []
         fits = len(inputs) == 1 and len(outputs) == 1 and inputs[0].type == "tensor(float)" and len(shape) == 4
         if not fits or 3 not in (shape[1], shape[3]):

@@ -32,7 +32,7 @@ class PerceptualLoss(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Mean distance of float (N, 3, H, W) pairs in [0, 1], at least 32 pixels a side."""
         if isinstance(self.network, LpipsNetwork):
-            distance = self.network(prediction, target)
+            distance: Tensor = self.network(prediction, target)
         else:
             pairs = zip(self.network(prediction), self.network(target), strict=True)
             distance = torch.stack([(a - b).abs().mean(dim=(1, 2, 3)) for a, b in pairs]).sum(dim=0)

@@ -1,0 +1,108 @@
+"""Which conditions run on which photographs, from what the command line asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensharpen_edge.benchmarks.protocol import GaussianCase, degrade
+from ensharpen_edge.benchmarks.quality import Method, evaluate
+from ensharpen_edge.benchmarks.quality_report import SuiteResult
+from ensharpen_edge.benchmarks.suites import (
+    Case,
+    Pair,
+    degraded_pairs,
+    find_cases,
+    pair_files,
+    photo_files,
+    real_pairs,
+)
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.metrics.registry import Measure
+
+
+@dataclass(frozen=True)
+class SuitePlan:
+    """One suite on one set.
+
+    Attributes:
+        title: Suite and set.
+        cases: Name and source of the pairs of every condition.
+        photographs: How many will be measured, over all conditions.
+    """
+
+    title: str
+    cases: dict[str, Callable[[], Iterator[Pair]]]
+    photographs: int
+
+    def run(
+        self, methods: dict[str, Method], measures: dict[str, Measure], progress: Callable[[], None]
+    ) -> SuiteResult:
+        """Measure everything."""
+        cases = {name: evaluate(pairs(), methods, measures, progress) for name, pairs in self.cases.items()}
+        return SuiteResult(self.title, cases)
+
+
+def _plan(title: str, files: list[Path], cases: tuple[Case, ...]) -> SuitePlan:
+    def source(case: Case) -> Callable[[], Iterator[Pair]]:
+        return lambda: degraded_pairs(files, case)
+
+    return SuitePlan(title, {case.name: source(case) for case in cases}, len(files) * len(cases))
+
+
+def plan_suites(
+    folders: list[Path],
+    suites: list[str],
+    pairs: Path | None,
+    kernels: Path | None,
+    single: GaussianCase,
+    limit: int,
+) -> list[SuitePlan]:
+    """Every suite on every folder, then the real pairs.
+
+    Args:
+        folders: Of sharp photographs.
+        suites: Names; none means the one condition `single`.
+        pairs: Folder of real pairs, or None.
+        kernels: Of the suite `levin`.
+        single: The condition without suites.
+        limit: Photographs of each folder, 0 for all.
+
+    Raises:
+        UsageError: Nothing to measure, or an unknown suite.
+        BadInputError: A folder without photographs.
+    """
+    if not folders and pairs is None:
+        raise UsageError("nothing to measure on", hint="give --data FOLDER, or --pairs FOLDER")
+    keep = limit or None
+    case = Case(f"gaussian {single.blur:g}/{single.noise:g}", lambda sharp: degrade(sharp, single))
+    chosen = {name: find_cases(name, kernels) for name in suites} or {case.name: (case,)}
+    plans = []
+    for folder in folders:
+        files = photo_files(folder)[:keep]
+        plans += [_plan(f"{folder.name}, {name}", files, cases) for name, cases in chosen.items()]
+    if pairs is not None:
+        found = pair_files(pairs)[:keep]
+        plans.append(SuitePlan(f"{pairs.name}, real pairs", {"real": lambda: real_pairs(found)}, len(found)))
+    return plans
+
+
+def artifact_names(paths: list[Path]) -> list[str]:
+    """Folder names, or whole paths where two folders have one name."""
+    names = [path.name for path in paths]
+    return [path.name if names.count(path.name) == 1 else str(path) for path in paths]
+
+
+def baseline_name(baseline: Path | None, paths: list[Path], names: list[str]) -> str | None:
+    """Name of the artifact that others are compared with.
+
+    Raises:
+        UsageError: It is none of the artifacts.
+    """
+    if baseline is None:
+        return None
+    for path, name in zip(paths, names, strict=True):
+        if baseline == path or str(baseline) == name:
+            return name
+    raise UsageError(f"--baseline {baseline}: is none of the artifacts", hint=f"one of: {', '.join(names)}")

@@ -1,0 +1,106 @@
+"""Quality over whole suites: means, gains and their intervals, as tables and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from ensharpen_edge.benchmarks.bootstrap import Interval, paired_bootstrap
+from ensharpen_edge.benchmarks.quality import DEGRADED, Score
+from ensharpen_edge.metrics.registry import METRICS
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """All conditions of a suite on one set of photographs.
+
+    Attributes:
+        title: Suite and set.
+        cases: By condition, the scores of every method, in one order of photographs.
+    """
+
+    title: str
+    cases: dict[str, list[Score]]
+
+    def methods(self) -> list[str]:
+        """Names of the methods; unsharp masks of several settings count as one."""
+        return [_plain(score.method) for score in next(iter(self.cases.values()))]
+
+    def per_photo(self, method: str, metric: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Mean over the conditions for every photograph: conditions of one photograph are no independent samples."""
+        rows = [s.values[metric] for scores in self.cases.values() for s in scores if _plain(s.method) == method]
+        return np.asarray(np.mean(np.asarray(rows, dtype=np.float64), axis=0))
+
+
+def _plain(method: str) -> str:
+    return "best unsharp" if method.startswith("unsharp") else method
+
+
+def difference(result: SuiteResult, method: str, baseline: str, metric: str) -> Interval | None:
+    """Mean difference with its interval; None where a value is infinite, as PSNR is for equal images."""
+    first, second = result.per_photo(method, metric), result.per_photo(baseline, metric)
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return None
+    return paired_bootstrap(first, second)
+
+
+def suite_table(result: SuiteResult, metrics: tuple[str, ...], baseline: str | None) -> Table:
+    """Means over photographs and conditions; gain over the input, and over `baseline`, in the first metric."""
+    count = len(next(iter(result.cases.values()))[0].values[metrics[0]])
+    conditions = "1 condition" if len(result.cases) == 1 else f"{len(result.cases)} conditions"
+    table = Table(title=f"{result.title}: {count} photographs, {conditions}")
+    table.add_column("method")
+    for metric in metrics:
+        table.add_column(METRICS[metric].title, justify="right")
+    table.add_column("gain [95 %]", justify="right")
+    if baseline:
+        table.add_column(f"over {baseline} [95 %]", justify="right")
+    for method in result.methods():
+        cells = [f"{result.per_photo(method, m).mean():.{METRICS[m].digits}f}" for m in metrics]
+        cells.append(_show(difference(result, method, DEGRADED, metrics[0]) if method != DEGRADED else None))
+        if baseline:
+            cells.append(
+                _show(difference(result, method, baseline, metrics[0]) if method not in (DEGRADED, baseline) else None)
+            )
+        table.add_row(method, *cells)
+    return table
+
+
+def _show(interval: Interval | None) -> str:
+    return "" if interval is None else str(interval)
+
+
+def suite_json(result: SuiteResult, metrics: tuple[str, ...], baseline: str | None) -> dict[str, Any]:
+    """Plain JSON types; infinite values are null."""
+    methods = {}
+    for method in result.methods():
+        entry: dict[str, Any] = {m: _finite(result.per_photo(method, m).mean()) for m in metrics}
+        for name, other in (("gain", DEGRADED), ("over_baseline", baseline)):
+            interval = difference(result, method, other, metrics[0]) if other and method != other else None
+            entry[name] = vars(interval) if interval else None
+        methods[method] = entry
+    cases = {
+        case: {score.method: {m: [_finite(v) for v in score.values[m]] for m in metrics} for score in scores}
+        for case, scores in result.cases.items()
+    }
+    return {"title": result.title, "methods": methods, "cases": cases}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def edge_table(rows: dict[str, dict[str, float]]) -> Table:
+    """Slanted edges and flat grey, by method."""
+    table = Table(title="edges and noise: slanted edge blurred by 1.6, grey with noise 5/255")
+    for heading in ("method", "MTF50 cycles/px", "overshoot", "undershoot", "noise gain"):
+        table.add_column(heading, justify="left" if heading == "method" else "right")
+    for method, row in rows.items():
+        table.add_row(
+            method, f"{row['mtf50']:.3f}", f"{100 * row['overshoot']:.1f} %", f"{100 * row['undershoot']:.1f} %",
+            f"{row['noise_gain']:.2f}",
+        )  # fmt: skip
+    return table

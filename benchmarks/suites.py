@@ -1,0 +1,177 @@
+"""Evaluation suites: published conditions that sharp photographs are degraded by, and real pairs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ensharpen_edge.benchmarks.protocol import (
+    F32,
+    KERNEL_SIZE,
+    GaussianCase,
+    add_noise,
+    blur_circular,
+    degrade,
+    gaussian_kernel,
+)
+from ensharpen_edge.errors import BadInputError, UsageError, unknown_name
+from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
+from ensharpen_edge.imaging.photo import U8
+
+LITERATURE_NOISE = 2.55
+
+
+@dataclass(frozen=True)
+class Case:
+    """One condition.
+
+    Attributes:
+        name: For tables.
+        degrade: uint8 (H, W, 3) -> float32 (H, W, 3), 0..1 apart from noise.
+    """
+
+    name: str
+    degrade: Callable[[U8], F32]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photograph as a method gets it, and as it should be."""
+
+    name: str
+    degraded: F32
+    sharp: U8
+
+
+def _gaussian(blur: float, noise: float) -> Case:
+    return Case(f"gaussian {blur:g}/{noise:g}", lambda sharp: degrade(sharp, GaussianCase(blur, noise)))
+
+
+def _kernel_case(name: str, kernel: NDArray[np.float64], noise: float) -> Case:
+    return Case(name, lambda sharp: add_noise(blur_circular(sharp.astype(np.float64), kernel), noise))
+
+
+def disk_kernel(radius: float, size: int = KERNEL_SIZE, oversampling: int = 8) -> NDArray[np.float64]:
+    """(size, size) uniform disk that sums to 1; rim pixels weigh by their share inside."""
+    axis = (np.arange(size * oversampling) + 0.5) / oversampling - size / 2
+    inside = np.hypot(axis[:, None], axis[None, :]) <= radius
+    blocks = inside.reshape(size, oversampling, size, oversampling).mean(axis=(1, 3))
+    return np.asarray(blocks / blocks.sum())
+
+
+def _jpeg(quality: int, blur: float = 1.2) -> Case:
+    def compress(sharp: U8) -> F32:
+        blurred = blur_circular(sharp.astype(np.float64), gaussian_kernel(blur))
+        buffer = io.BytesIO()
+        codes = np.rint(np.clip(blurred, 0, 255)).astype(np.uint8)
+        Image.fromarray(codes).save(buffer, format="JPEG", quality=quality)
+        with Image.open(buffer) as decoded:
+            return np.asarray(decoded, dtype=np.float32) / np.float32(255)
+
+    return Case(f"gaussian {blur:g}, JPEG {quality}", compress)
+
+
+def levin_cases(kernels: Path) -> tuple[Case, ...]:
+    """The eight camera-shake kernels of Levin et al., Understanding and evaluating blind deconvolution, 2009.
+
+    Args:
+        kernels: npz file with `k1` to `k8`, each (k, k) with odd k, summing to 1.
+
+    Raises:
+        BadInputError: Not such a file.
+    """
+    try:
+        with np.load(kernels, allow_pickle=False) as stored:
+            loaded: dict[str, NDArray[Any]] = {
+                name: np.asarray(stored[name], dtype=np.float64) for name in stored.files
+            }
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInputError(f"{kernels}: not a file of kernels ({error})") from error
+    for name, kernel in loaded.items():
+        if kernel.ndim != 2 or kernel.shape[0] % 2 == 0 or abs(kernel.sum() - 1) > 1e-3:
+            raise BadInputError(f"{kernels}: {name} is no kernel of odd side that sums to 1")
+    return tuple(_kernel_case(f"levin {name}", loaded[name], LITERATURE_NOISE) for name in sorted(loaded))
+
+
+SUITES: dict[str, tuple[Case, ...]] = {
+    "gaussian": tuple(_gaussian(blur, noise) for blur in (1.0, 1.6, 2.0, 3.0) for noise in (0.0, LITERATURE_NOISE)),
+    "disk": tuple(_kernel_case(f"disk {radius:g}", disk_kernel(radius), LITERATURE_NOISE) for radius in (1.5, 2.5, 4)),
+    "jpeg": tuple(_jpeg(quality) for quality in (50, 75, 90)),
+    "identity": (Case("sharp", lambda sharp: np.asarray(sharp, dtype=np.float32) / np.float32(255)),),
+}
+LEVIN, PAIRS = "levin", "pairs"
+NAMES = (*SUITES, LEVIN, PAIRS)
+
+
+def find_cases(suite: str, kernels: Path | None) -> tuple[Case, ...]:
+    """The conditions of a suite that degrades sharp photographs.
+
+    Raises:
+        UsageError: Unknown, or `levin` without its kernels.
+        BadInputError: The kernels cannot be read.
+    """
+    if suite == LEVIN:
+        if kernels is None:
+            raise UsageError("the suite 'levin' needs its kernels", hint="--kernels levin09.npz")
+        return levin_cases(kernels)
+    if suite not in SUITES:
+        raise unknown_name("suite", suite, NAMES)
+    return SUITES[suite]
+
+
+def photo_files(folder: Path) -> list[Path]:
+    """Photographs directly in a folder.
+
+    Raises:
+        BadInputError: No such folder, or no photographs in it.
+    """
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise BadInputError(f"{folder}: holds no photographs", hint="give the folder of an evaluation set with --data")
+    return files
+
+
+def degraded_pairs(files: list[Path], case: Case) -> Iterator[Pair]:
+    """Every photograph, degraded.
+
+    Raises:
+        BadInputError: Unreadable, or smaller than the kernel.
+    """
+    for file in files:
+        sharp = read_photo(file).rgb
+        if min(sharp.shape[:2]) < KERNEL_SIZE:
+            raise BadInputError(f"{file}: smaller than {KERNEL_SIZE} pixels, the protocol's kernel does not fit")
+        yield Pair(file.name, case.degrade(sharp), sharp)
+
+
+def pair_files(folder: Path) -> list[tuple[Path, Path]]:
+    """Real pairs: files of one name in `blur/` and `sharp/`.
+
+    Raises:
+        BadInputError: One of the folders is missing, or a photograph has no partner.
+    """
+    blurred, sharp = photo_files(folder / "blur"), photo_files(folder / "sharp")
+    if [p.name for p in blurred] != [p.name for p in sharp]:
+        alone = sorted({p.name for p in blurred} ^ {p.name for p in sharp})
+        raise BadInputError(f"{folder}: without a partner: {', '.join(alone[:5])}")
+    return list(zip(blurred, sharp, strict=True))
+
+
+def real_pairs(files: list[tuple[Path, Path]]) -> Iterator[Pair]:
+    """Every real pair.
+
+    Raises:
+        BadInputError: Unreadable, or of two sizes.
+    """
+    for blurred_file, sharp_file in files:
+        blurred, sharp = read_photo(blurred_file).rgb, read_photo(sharp_file).rgb
+        if blurred.shape != sharp.shape:
+            raise BadInputError(f"{blurred_file}: {blurred.shape[:2]} pixels, its sharp partner {sharp.shape[:2]}")
+        yield Pair(blurred_file.name, blurred.astype(np.float32) / np.float32(255), sharp)

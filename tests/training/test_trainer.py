@@ -1,0 +1,265 @@
+"""The training loop on real photographs: it improves, it resumes bit for bit, it stops as it must."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from ensharpen_edge.data.photos import is_training
+from ensharpen_edge.data.source import FolderSource
+from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
+from ensharpen_edge.models.student import Student
+from ensharpen_edge.training.batches import BatchSource, degrade_groups, iterate_batches
+from ensharpen_edge.training.config import DistillationConfig, TrainConfig
+from ensharpen_edge.training.curriculum import Stage, place_by_steps
+from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
+from ensharpen_edge.training.distillation.teacher import open_teacher
+from ensharpen_edge.training.ema import WeightAverage
+from ensharpen_edge.training.launch import Hardware
+from ensharpen_edge.training.log import LOG_FILE
+from ensharpen_edge.training.losses.adversarial import AdversarialConfig
+from ensharpen_edge.training.losses.registry import LossTerm
+from ensharpen_edge.training.step import STATE_FILE
+from ensharpen_edge.training.trainer import Intervals
+
+CPU = torch.device("cpu")
+
+
+def weights(trainer) -> dict[str, torch.Tensor]:
+    found = {f"average.{name}": value for name, value in trainer.average.average.items()}
+    for name, module in trainer.state.modules.items():
+        found |= {f"{name}.{key}": value.clone() for key, value in module.state_dict().items()}
+    return found
+
+
+def steps(trainer, count: int) -> None:
+    """Some steps of the loop, without its end."""
+    timeline = trainer.timeline
+    source = trainer._source(timeline)
+    first = trainer.progress.step
+    for number in range(first, first + count):
+        trainer._enter_stage(timeline, timeline.index_at(number))
+        trainer.stepper.step(degrade_groups(source[number], trainer.config, timeline, CPU), number, timeline.total)
+        trainer.average.update(trainer.network)
+        trainer.progress = dataclasses.replace(trainer.progress, step=number + 1)
+
+
+def test_a_few_seconds_of_training_sharpen(make_trainer, few, tmp_path):
+    config = dataclasses.replace(few, steps=260, stages=(Stage("soft", crop=64, batch=4),), ema=0.98)
+    records: list[dict] = []
+    trainer = make_trainer(config, tmp_path, Intervals(log_steps=25, validations=4))
+    network = trainer.run(records.append)
+    score = trainer.score()
+    assert score.cases["soft 1.6/2.55"][1] > score.cases["soft 1.6/2.55"][0] + 0.15
+    assert trainer.progress.best_psnr == pytest.approx(max(r["val_psnr"] for r in records if "val_psnr" in r), abs=1e-3)
+    lines = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
+    assert lines == records
+    assert len([r for r in records if "val_psnr" in r]) == 4
+    assert all({"loss", "terms", "mp_per_s", "busy", "stage", "strength"} <= set(r) for r in records if "loss" in r)
+    assert isinstance(network, Student)
+    assert not network.training
+
+
+VARIANTS = {
+    "plain": {},
+    "grown": {"stages": (Stage("soft", 1.0, 32, 4, depth=0.5), Stage("motion", 1.0, 32, 4))},
+    "adversarial": {"adversarial": AdversarialConfig("patch", warm_up=0.1, width=8)},
+    "features": {"distillation": DistillationConfig("nano", features=0.1)},
+    "losses": {"losses": (LossTerm("l1"), LossTerm("dct", 0.02), LossTerm("sobel", 0.1))},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(name, make_trainer, few, tmp_path):
+    config = dataclasses.replace(few, **VARIANTS[name])
+    given = {"teacher": open_teacher("nano")} if config.distillation else {}
+    straight = make_trainer(config, tmp_path / "straight", **given)
+    straight.run(lambda _: None)
+    first = make_trainer(config, tmp_path / "cut", **given)
+    (tmp_path / "cut").mkdir()
+    steps(first, 14)
+    first.save()
+    steps(first, 3)  # work after the last save is lost, as in a kill
+    second = make_trainer(config, tmp_path / "cut", **given)
+    assert second.resume()
+    assert second.progress.step == 14
+    second.run(lambda _: None)
+    expected, actual = weights(straight), weights(second)
+    assert expected.keys() == actual.keys()
+    assert all(torch.equal(expected[key], actual[key]) for key in expected)
+
+
+def test_workers_and_groups_change_nothing(few, photos):
+    """A batch is the same whoever draws it: a worker process, this one, or two processes that share it."""
+    timeline = place_by_steps(few.stages, few.steps)
+    folder = FolderSource(photos.subset(is_training))
+    alone = list(iterate_batches(BatchSource(few, timeline, folder), 20, CPU, workers=0))
+    ahead = list(iterate_batches(BatchSource(few, timeline, folder), 20, CPU, workers=1))
+    shares = [
+        list(iterate_batches(BatchSource(few, timeline, folder, rank=rank, world=2), 20, CPU, workers=0))
+        for rank in (0, 1)
+    ]
+    assert len(alone) == len(ahead) == 4
+    for a, b, first, second in zip(alone, ahead, *shares, strict=True):
+        assert torch.equal(a.degraded, b.degraded)
+        assert torch.equal(a.targets["sharpen"], b.targets["sharpen"])
+        assert torch.equal(a.degraded, torch.cat([first.degraded, second.degraded]))
+        assert a.names == b.names == first.names + second.names
+    with pytest.raises(UsageError, match="cannot be shared by 3"):
+        BatchSource(few, timeline, folder, world=3)
+
+
+def test_labels_take_their_share_of_the_batch(few, photos, tmp_path):
+    folder = write_labels(open_teacher("nano"), photos, LabelConfig(None, 64), 2, tmp_path)
+    labels = read_labels(folder)
+    config = dataclasses.replace(few, group=4, distillation=DistillationConfig(labels=str(folder), labelled=0.5))
+    timeline = place_by_steps(config.stages, config.steps)
+    source = BatchSource(config, timeline, FolderSource(photos), labels)
+    batch = degrade_groups(source[0], config, timeline, CPU)
+    assert batch.labelled.tolist() == [0, 0, 1, 1]
+    assert batch.known.tolist() == [1, 1, 0, 0]
+    assert [name.startswith("label") for name in batch.names] == [False, False, True, True]
+    codes = {tuple(pixel) for pixel in labels.teacher.transpose(0, 2, 3, 1).reshape(-1, 3).tolist()}
+    drawn = (batch.teacher[2:] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).reshape(-1, 3).tolist()
+    assert all(tuple(pixel) in codes for pixel in drawn)
+    with pytest.raises(BadInputError, match="64 pixels wide"):
+        BatchSource(config, place_by_steps((Stage(crop=72),), 5), FolderSource(photos), labels)
+
+
+@pytest.mark.parametrize("heads", [("upscale2",), ("denoise",), ("colour",), ("sharpen", "upscale2")], ids=str)
+def test_every_task_trains_and_is_validated(heads, make_trainer, few, tmp_path):
+    model = dataclasses.replace(few.model, heads=heads, estimator=True, multiscale=True)
+    config = dataclasses.replace(few, model=model, stages=(Stage("soft", crop=32, batch=4),), steps=6)
+    records: list[dict] = []
+    make_trainer(config, tmp_path, Intervals(1, 1)).run(records.append)
+    expected = {"charbonnier" if head == "sharpen" else f"charbonnier {head}" for head in heads} | {"estimate"}
+    assert expected <= set(records[0]["terms"])
+    assert records[-1]["val_psnr"] > 5
+
+
+def test_state_of_other_settings_is_refused(make_trainer, few, tmp_path):
+    make_trainer(few, tmp_path).save()
+    other = make_trainer(dataclasses.replace(few, learning_rate=1e-4), tmp_path)
+    with pytest.raises(IntegrityError, match=r"learning_rate: 0\.003 -> 0\.0001"):
+        other.resume()
+    (tmp_path / STATE_FILE).write_bytes(b"\0" * 100)
+    with pytest.raises(IntegrityError, match="not a readable"):
+        make_trainer(few, tmp_path).resume()
+
+
+def test_nan_stops_with_step_files_and_last_state(make_trainer, few, tmp_path):
+    trainer = make_trainer(few, tmp_path)
+    steps(trainer, 2)
+    trainer.save()
+    saved = (tmp_path / STATE_FILE).read_bytes()
+    torch.nn.init.constant_(trainer.network.decoder.heads["sharpen"].bias, float("nan"))
+    with pytest.raises(
+        BadInputError, match=r"step 2 \(charbonnier nan\).*t\d+\.png.*last good state: .*state"
+    ) as error:
+        trainer.run(lambda _: None)
+    assert "--resume" in str(error.value.hint)
+    assert (tmp_path / STATE_FILE).read_bytes() == saved
+
+
+def test_a_full_disk_loses_nothing(make_trainer, few, tmp_path, monkeypatch):
+    trainer = make_trainer(few, tmp_path)
+    steps(trainer, 2)
+    trainer.save()
+    saved = (tmp_path / STATE_FILE).read_bytes()
+
+    def full(*_args: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ensharpen_edge.training.state.save_file", full)
+    with pytest.raises(BadInputError, match=r"No space left on device.*earlier state is untouched"):
+        trainer.save()
+    with pytest.raises(BadInputError, match="No space left on device"):
+        trainer.run(lambda _: None)
+    assert (tmp_path / STATE_FILE).read_bytes() == saved
+    assert {p.name for p in tmp_path.iterdir()} <= {STATE_FILE, LOG_FILE}
+
+
+def test_minutes_become_steps_once_and_timing_leaves_no_trace(make_trainer, few, tmp_path):
+    config = dataclasses.replace(few, steps=0, minutes=0.02)
+    trainer = make_trainer(config, tmp_path)
+    before = weights(trainer)
+    planned = trainer.plan()
+    assert all(torch.equal(before[key], value) for key, value in weights(trainer).items())
+    assert trainer.plan() == planned
+    assert len(planned.steps) == 2
+    trainer.run(lambda _: None)
+    again = make_trainer(config, tmp_path)
+    again.resume()
+    assert again.plan() == planned
+    assert again.progress.step == planned.total
+
+
+def test_half_precision_trains(make_trainer, few, tmp_path):
+    config = dataclasses.replace(few, precision="bf16-mixed", steps=4)
+    records: list[dict] = []
+    make_trainer(config, tmp_path, Intervals(1, 1)).run(records.append)
+    assert all(0 < r["loss"] < 1 for r in records if "loss" in r)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU with a driver")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_training_on_a_gpu(precision, photos, few, tmp_path):
+    from ensharpen_edge.data.photos import is_held_out
+    from ensharpen_edge.training.launch import start
+    from ensharpen_edge.training.trainer import Materials, Trainer
+    from ensharpen_edge.training.validation import validation_set
+
+    config = dataclasses.replace(few, precision=precision)
+    materials = Materials(FolderSource(photos.subset(is_training)), validation_set(photos.subset(is_held_out)))
+    trainer = Trainer(start(config, Hardware("cuda", deterministic=True)), config, materials, tmp_path)
+    records: list[dict] = []
+    trainer.run(records.append)
+    assert records[-2]["loss"] < 0.2
+    assert Trainer(trainer.fabric, config, materials, tmp_path).resume()
+
+
+def test_weight_average_follows_its_formula():
+    layer = torch.nn.Linear(2, 2)
+    average = WeightAverage(layer, decay=0.9)
+    start = layer.weight.detach().clone()
+    torch.nn.init.zeros_(layer.weight)
+    average.update(layer)
+    assert torch.allclose(average.average["weight"], start * (2 / 11))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 0},
+        {"minutes": 1.0},
+        {"learning_rate": -1.0},
+        {"ema": 1.0},
+        {"group": 0},
+        {"steps": 0, "minutes": float("inf")},
+        {"stages": (Stage(mix="fog"),)},
+    ],
+    ids=str,
+)
+def test_impossible_settings(few, change):
+    with pytest.raises(UsageError):
+        dataclasses.replace(few, **change)
+
+
+def test_impossible_hardware():
+    with pytest.raises(UsageError):
+        Hardware("tpu")
+    with pytest.raises(UsageError):
+        Hardware("cpu", threads=-1)
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="CUDA"):
+            Hardware("cuda")
+
+
+def test_labels_teach_one_head_only(few):
+    model = dataclasses.replace(few.model, heads=("sharpen", "denoise"))
+    with pytest.raises(UsageError, match="labels hold sharpened"):
+        TrainConfig(model, steps=1, distillation=DistillationConfig(labels="x"))
