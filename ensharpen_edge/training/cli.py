@@ -79,8 +79,7 @@ def train(
         return
     if data is None:
         raise UsageError("training needs photographs", hint="give their folder with --data")
-    for module in ("torch", "safetensors", "lightning_fabric", "yaml", "cattrs"):
-        require(module, "train")
+    _require_packages()
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.training.card import Provenance
     from ensharpen_edge.training.launch import Hardware, start
@@ -152,7 +151,7 @@ def label(
 
       ensharpen-train label --data photos --teacher teacher.onnx --mix motion -n 400
     """
-    require("torch", "train")
+    _require_packages()
     import torch
 
     from ensharpen_edge.data.cache import default_cache, load_photos
@@ -189,7 +188,7 @@ def recipe(name: Annotated[str, typer.Argument(help="nano, small, base, teacher,
 
       ensharpen-train recipe nano > mine.yaml
     """
-    require("torch", "train")
+    _require_packages()
     from ensharpen_edge.training.recipe import find_recipe, load_recipe
     from ensharpen_edge.training.timeline_table import timeline_table
 
@@ -233,6 +232,12 @@ def preview(
 
     write_preview(out, read_photo(photo).rgb, seed=seed)
     stdout().print(str(out))
+
+
+def _require_packages() -> None:
+    """Name the first missing package before anything starts."""
+    for module in ("torch", "safetensors", "lightning_fabric", "yaml", "cattrs", "imagehash"):
+        require(module, "train")
 
 
 def _state_exists(folder: Path) -> bool:
