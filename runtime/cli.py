@@ -18,7 +18,14 @@ from ensharpen_edge.errors import BadInputError, EnsharpenError, ExitCode, OutOf
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
 from ensharpen_edge.imaging.encode import check_writable, write_photo
 from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import Progress, TileChoice, Timing, WindowBuffer, sharpen_photo
+from ensharpen_edge.runtime.pipeline import (
+    Progress,
+    TileChoice,
+    Timing,
+    WindowBuffer,
+    check_tileable,
+    sharpen_photo,
+)
 from ensharpen_edge.runtime.registry import open_engine
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -169,6 +176,8 @@ def run(
     choice = parse_tile(tile)
     targets = output_paths(photos, output, format)
     opened = Artifact.open(artifact)
+    if isinstance(choice, int):
+        check_tileable(opened)
     prepare_folder(output)
     engine = open_engine(opened, device, threads)
     results: list[PhotoResult] = []

@@ -57,21 +57,27 @@ class Timing:
         return self.pre + self.engine + self.post
 
 
+def check_tileable(artifact: Artifact) -> None:
+    """Raises `UsageError` for an artifact that looks at the whole frame: seams would show between its tiles."""
+    if not artifact.manifest.shape.tile_exact:
+        raise UsageError("this network looks at the whole frame: tiles would not fit together", hint="use --tile off")
+
+
 def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "auto") -> TilePlan:
     """The tile plan for a frame, from the artifact's shape contract.
 
     An artifact that is not tile-exact is never cut by `auto`.
 
     Raises:
-        UsageError: A tile side for an artifact that looks at the whole frame: seams would show.
+        UsageError: A tile side for an artifact that cannot be tiled.
     """
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
         return plan_fixed(height, width, window=(shape.height, shape.width), halo=shape.halo, stride=shape.multiple_of)
     if tile == "auto":
         tile = AUTO_TILE if shape.tile_exact and height * width > AUTO_WHOLE_FRAME else "off"
-    if tile != "off" and not shape.tile_exact:
-        raise UsageError("this network looks at the whole frame: tiles would not fit together", hint="use --tile off")
+    if isinstance(tile, int):
+        check_tileable(artifact)
     side = None if tile == "off" else tile
     return plan_tiles(height, width, tile=side, halo=shape.halo, stride=shape.multiple_of)
 

@@ -18,6 +18,7 @@ from ensharpen_edge.degrade.registry import BLURS, BlurChoice, sample_kernels
 from ensharpen_edge.degrade.resize import Filter, resize
 
 _FILTERS = get_args(Filter)
+_PHOTONS = 256.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Pass:
         enlarge, shrink: Probability of each; otherwise the size stays.
         scale: Range of the resizing factor.
         noise: Range of Gaussian noise, code values.
-        photons: Range of photons at white, the inverse of the original's Poisson scale times 255.
+        poisson: Range of the factor that Poisson noise of 256 photons at white is multiplied by.
     """
 
     blur_sigma: tuple[float, float]
@@ -39,7 +40,7 @@ class Pass:
     shrink: float
     scale: tuple[float, float]
     noise: tuple[float, float]
-    photons: tuple[float, float]
+    poisson: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class SecondOrderConfig:
     """Both passes and what they share.
 
     Attributes:
-        first, second: The passes. The first's smallest scale is 0.35 instead of 0.15: the picture is not enlarged
-            fourfold afterwards, so what 0.15 would lose could not be asked back.
+        first, second: The passes. The smallest scales are 0.35 and 0.5 instead of 0.15 and 0.3: the target is the
+            photograph itself and not one of four times its size, so less may be lost for good.
         sinc: Probability that a pass filters with a sinc instead of a Gaussian.
         final_sinc: Probability of a last sinc filter.
         gaussian_noise: Probability that a pass's noise is Gaussian; otherwise Poisson.
@@ -56,8 +57,8 @@ class SecondOrderConfig:
         quality: Range of both JPEG qualities.
     """
 
-    first: Pass = Pass((0.2, 3.0), 1.0, 0.2, 0.7, (0.35, 1.5), (1.0, 30.0), (85.0, 5100.0))
-    second: Pass = Pass((0.2, 1.5), 0.8, 0.3, 0.4, (0.5, 1.2), (1.0, 25.0), (102.0, 5100.0))
+    first: Pass = Pass((0.2, 3.0), 1.0, 0.2, 0.7, (0.35, 1.5), (1.0, 30.0), (0.05, 3.0))
+    second: Pass = Pass((0.2, 1.5), 0.8, 0.3, 0.4, (0.5, 1.2), (1.0, 25.0), (0.05, 2.5))
     sinc: float = 0.1
     final_sinc: float = 0.8
     gaussian_noise: float = 0.5
@@ -115,10 +116,10 @@ def _one_pass(image: Tensor, config: SecondOrderConfig, this: Pass, strength: fl
         sigma = strength * dice.uniform(this.noise) / 255.0
         noise = torch.randn(1, channels, *image.shape[-2:], generator=generator, device=image.device)
         return image + sigma * noise
-    photons = dice.uniform(this.photons)
     light = image.clamp(0.0, 1.0)
     light = light.mean(dim=1, keepdim=True) if channels == 1 else light
-    return image + strength * (torch.poisson(light * photons, generator=generator) / photons - light)
+    noise = torch.poisson(light * _PHOTONS, generator=generator) / _PHOTONS - light
+    return image + strength * dice.uniform(this.poisson) * noise
 
 
 def second_order(images: Tensor, config: SecondOrderConfig, generator: torch.Generator, strength: float) -> Tensor:

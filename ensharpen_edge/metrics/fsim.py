@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.metrics.luminance import F64, check_pair, code_values, gradient_magnitude, yiq
+from ensharpen_edge.metrics.luminance import F64, block_means, check_pair, code_values, gradient_magnitude, yiq
 from ensharpen_edge.metrics.phase_congruency import phase_congruency
 
 SMALLEST_SIDE = 32
@@ -21,15 +21,6 @@ _CHROMA_EXPONENT = 0.03
 
 def _similarity(a: F64, b: F64, stability: float) -> F64:
     return (2 * a * b + stability) / (a**2 + b**2 + stability)
-
-
-def _reduced(plane: F64, factor: int) -> F64:
-    """Means of factor x factor pixels."""
-    if factor == 1:
-        return plane
-    height, width = plane.shape[0] // factor * factor, plane.shape[1] // factor * factor
-    blocks = plane[:height, :width].reshape(height // factor, factor, width // factor, factor)
-    return np.asarray(blocks.mean(axis=(1, 3)))
 
 
 def fsim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool = True, chromatic: bool = True) -> float:
@@ -49,7 +40,8 @@ def fsim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool =
     check_pair(a, b, SMALLEST_SIDE, "FSIM")
     factor = max(1, round(min(a.shape[:2]) / 256))
     first, second = (
-        [_reduced(plane, factor) for plane in yiq(code_values(image, data_range, rounded=rounded))] for image in (a, b)
+        [block_means(plane, factor) for plane in yiq(code_values(image, data_range, rounded=rounded))]
+        for image in (a, b)
     )
     phase = [phase_congruency(planes[0]) for planes in (first, second)]
     gradients = [gradient_magnitude(planes[0], _SCHARR) for planes in (first, second)]

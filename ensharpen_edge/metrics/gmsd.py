@@ -11,17 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.metrics.luminance import F64, check_pair, code_values, gradient_magnitude, luminance
+from ensharpen_edge.metrics.luminance import F64, block_means, check_pair, code_values, gradient_magnitude, luminance
 
 SMALLEST_SIDE = 8
 _PREWITT = np.array([[1.0, 0.0, -1.0]] * 3) / 3.0
 _STABILITY = 170.0
-
-
-def _halved(plane: F64) -> F64:
-    """Means of 2x2 pixels, one pixel in two a row and column."""
-    height, width = plane.shape[0] // 2 * 2, plane.shape[1] // 2 * 2
-    return np.asarray(plane[:height, :width].reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)))
 
 
 def _similarity_map(a: NDArray[Any], b: NDArray[Any], data_range: float, *, rounded: bool, halved: bool) -> F64:
@@ -29,7 +23,7 @@ def _similarity_map(a: NDArray[Any], b: NDArray[Any], data_range: float, *, roun
     gradients = []
     for image in (a, b):
         plane = luminance(code_values(image, data_range, rounded=rounded))
-        gradients.append(gradient_magnitude(_halved(plane) if halved else plane, _PREWITT))
+        gradients.append(gradient_magnitude(block_means(plane, 2) if halved else plane, _PREWITT))
     first, second = gradients
     return (2 * first * second + _STABILITY) / (first**2 + second**2 + _STABILITY)
 

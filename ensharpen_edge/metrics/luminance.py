@@ -40,6 +40,14 @@ def check_pair(a: NDArray[Any], b: NDArray[Any], smallest: int, name: str) -> No
         )
 
 
+def block_means(planes: F64, factor: int) -> F64:
+    """Means of factor x factor pixels of (H, W) or (H, W, C); a rest of rows or columns is dropped."""
+    height, width = planes.shape[0] // factor, planes.shape[1] // factor
+    whole = planes[: height * factor, : width * factor]
+    blocks = whole.reshape(height, factor, width, factor, *planes.shape[2:])
+    return np.asarray(blocks.mean(axis=(1, 3)))
+
+
 def correlate3(plane: F64, kernel: F64) -> F64:
     """3x3 correlation with zeros beyond the edge; (H, W) -> (H, W)."""
     padded = np.pad(plane, 1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.metrics.luminance import F64, check_pair, code_values
+from ensharpen_edge.metrics.luminance import F64, block_means, check_pair, code_values
 
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW, _SIGMA = 11, 1.5
@@ -40,12 +40,6 @@ def _terms(a: F64, b: F64) -> tuple[F64, F64]:
     return (light * structure).mean(axis=(0, 1)), structure.mean(axis=(0, 1))
 
 
-def _halved(planes: F64) -> F64:
-    """Means of 2x2 pixels; an odd last row or column is dropped."""
-    height, width = planes.shape[0] // 2 * 2, planes.shape[1] // 2 * 2
-    return np.asarray(planes[:height, :width].reshape(height // 2, 2, width // 2, 2, -1).mean(axis=(1, 3)))
-
-
 def ms_ssim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool = True) -> float:
     """MS-SSIM per channel, then the mean; 1 for equal images.
 
@@ -68,5 +62,5 @@ def ms_ssim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: boo
         full, structure = _terms(first, second)
         product *= np.maximum(full if last else structure, 0.0) ** weight
         if not last:
-            first, second = _halved(first), _halved(second)
+            first, second = block_means(first, 2), block_means(second, 2)
     return float(product.mean())

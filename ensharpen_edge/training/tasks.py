@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from ensharpen_edge.degrade.colour_cast import ColourCastConfig, sample_and_cast
 from ensharpen_edge.degrade.mix import MARGIN, DegradationMix, degrade
-from ensharpen_edge.degrade.resize import downsample
+from ensharpen_edge.degrade.resize import Filter, downsample
 from ensharpen_edge.models.config import HEAD_SCALES
 
 
@@ -41,7 +42,7 @@ def make_tasks(
 
     `sharpen` asks for the sharp photograph at the input's size, `denoise` for the blurred one before noise and
     compression, `upscale2` and `upscale4` for the sharp one at 2 and 4 times the size, `colour` for the sharp one
-    while the input has a colour cast. The input is the area mean of the crop where a task enlarges.
+    while the input has a colour cast. Where a task enlarges, the input is the crop made smaller by a random filter.
 
     Args:
         sharp: float (N, 3, S, S) in [0, 1], S from `sharp_side`.
@@ -49,7 +50,9 @@ def make_tasks(
         mix, generator, strength: See `degrade`.
     """
     largest = max(HEAD_SCALES[head] for head in heads)
-    small = downsample(sharp, largest, "area") if largest > 1 else sharp
+    filters = get_args(Filter)
+    drawn: Filter = filters[int(torch.randint(0, 3, (), generator=generator, device=generator.device).item())]
+    small = downsample(sharp, largest, drawn).clamp(0.0, 1.0) if largest > 1 else sharp
     batch = degrade(small, mix, generator, strength)
     degraded = batch.degraded
     if "colour" in heads:
