@@ -1,0 +1,126 @@
+"""Histograms of activations in one pass and bounded memory.
+
+The number of bins is fixed. A value beyond the range doubles it and merges bins in pairs, so counts stay exact and the
+result does not depend on the order of the photographs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensharpen_edge.errors import BadInputError
+
+BINS = 4096
+"""Per tensor, over the symmetric range [-reach, reach]; a power of two times 2."""
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """What was seen of one tensor.
+
+    Attributes:
+        counts: int64 (BINS,), over equal bins of [-reach, reach].
+        reach: A power of two, at least every magnitude seen; 0 when every value was 0.
+        low, high: Smallest and largest value, exactly.
+        lows, highs: The same for every photograph, in order.
+    """
+
+    counts: Counts
+    reach: float
+    low: float
+    high: float
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+
+    @property
+    def width(self) -> float:
+        """Of one bin."""
+        return 2.0 * self.reach / len(self.counts)
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """(BINS + 1,) borders of the bins."""
+        return np.linspace(-self.reach, self.reach, len(self.counts) + 1)
+
+
+class StreamingHistogram:
+    """Collects one tensor over many photographs.
+
+    Args:
+        name: Of the tensor, for messages.
+        bins: Even.
+    """
+
+    def __init__(self, name: str, bins: int = BINS) -> None:
+        self.name = name
+        self._counts: Counts = np.zeros(bins, dtype=np.int64)
+        self._zeros = 0
+        self._reach = 0.0
+        self._lows: list[float] = []
+        self._highs: list[float] = []
+
+    def add(self, values: NDArray[np.float32], photo: str) -> None:
+        """Count the values of one photograph.
+
+        Raises:
+            BadInputError: NaN or infinite values; names tensor and photograph.
+        """
+        low, high = float(values.min()), float(values.max())
+        if not np.isfinite(low + high):
+            raise BadInputError(
+                f"tensor {self.name!r} holds NaN or Inf for the photograph {photo}",
+                hint="the network overflows: check its weights, and the photograph",
+            )
+        self._lows.append(low)
+        self._highs.append(high)
+        magnitude = max(-low, high)
+        if magnitude == 0.0:
+            self._zeros += values.size
+            return
+        self._grow(magnitude)
+        counted, _ = np.histogram(values, bins=len(self._counts), range=(-self._reach, self._reach))
+        self._counts += counted
+
+    def _grow(self, magnitude: float) -> None:
+        if self._reach == 0.0:
+            self._reach = float(2.0 ** np.ceil(np.log2(magnitude)))
+        while self._reach < magnitude:
+            # Twice the range at the same number of bins: two old bins make one new one, around the middle.
+            half = self._counts.reshape(-1, 2).sum(axis=1)
+            quarter = len(self._counts) // 4
+            self._counts = np.pad(half, quarter)
+            self._reach *= 2.0
+
+    def freeze(self) -> Histogram:
+        """What was seen so far.
+
+        Raises:
+            BadInputError: Nothing was.
+        """
+        if not self._lows:
+            raise BadInputError(f"tensor {self.name!r}: no photograph was seen")
+        counts = self._counts.copy()
+        counts[len(counts) // 2] += self._zeros
+        return Histogram(counts, self._reach, min(self._lows), max(self._highs), tuple(self._lows), tuple(self._highs))
+
+
+def merge(first: Histogram, second: Histogram) -> Histogram:
+    """Both together, as if one histogram had seen all photographs."""
+    joined = StreamingHistogram("merged", len(first.counts))
+    for histogram in (first, second):
+        if histogram.reach > 0.0:
+            joined._grow(histogram.reach)
+            other = StreamingHistogram("part", len(histogram.counts))
+            other._counts, other._reach = histogram.counts.copy(), histogram.reach
+            other._grow(joined._reach)
+            joined._counts += other._counts
+        else:
+            joined._zeros += int(histogram.counts.sum())
+        joined._lows += histogram.lows
+        joined._highs += histogram.highs
+    return joined.freeze()
