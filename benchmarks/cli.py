@@ -78,6 +78,11 @@ def quality(
 
       ensharpen-bench quality build/a build/b --data Kodak24 --suite gaussian --pairs gopro_pairs --baseline build/a
     """
+    if card is not None and (suite or pairs or limit or len(data or []) != 1):
+        raise UsageError(
+            "--card records one Gaussian condition on one whole set",
+            hint="one --data, --blur and --noise, without --suite, --pairs and --limit",
+        )
     names = artifact_names(artifacts)
     reference = baseline_name(baseline, artifacts, names)
     opened = {name: Artifact.open(path) for name, path in zip(names, artifacts, strict=True)}
@@ -94,9 +99,7 @@ def quality(
         task = bar.add_task("photographs", total=sum(plan.photographs for plan in plans))
         for plan in plans:
             results.append(plan.run(methods, measures, lambda: bar.advance(task)))
-    if card is not None:
-        if suite or pairs or not data:
-            raise UsageError("--card records one Gaussian condition", hint="use --blur and --noise, without --suite")
+    if card is not None and data:
         scores = results[0].cases[next(iter(results[0].cases))]
         for score in scores:
             if score.method in opened:

@@ -14,7 +14,7 @@ NOISE = 5.0
 
 
 def edge_image(side: int = 160) -> F32:
-    """A slanted edge blurred by `BLUR`, float32 (side, side, 3); reflect-padded, so no edge wraps around."""
+    """A slanted edge blurred by `BLUR`, float32 (side, side, 3); borders are repeated, so no edge wraps around."""
     edge = slanted_edge(side, side)
     padded = np.pad(edge, 16, mode="edge")[..., None]
     blurred = blur_circular(padded, gaussian_kernel(BLUR))[16:-16, 16:-16, 0]

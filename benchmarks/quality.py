@@ -11,6 +11,7 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.suites import Pair
 from ensharpen_edge.benchmarks.unsharp import SETTINGS, unsharp_mask
+from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.metrics.registry import Measure
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
@@ -72,20 +73,20 @@ def evaluate(
         measures: By metric; the first must be one where higher is better.
         progress: Called after each photograph.
     """
-    candidates: dict[str, Method] = {DEGRADED: lambda image: image, **unsharp_methods(), **methods}
+    masks = unsharp_methods()
+    candidates: dict[str, Method] = {DEGRADED: lambda image: image, **masks, **methods}
     rows: dict[str, dict[str, list[float]]] = {name: {metric: [] for metric in measures} for name in candidates}
     for pair in pairs:
         target = pair.sharp.astype(np.float32) / np.float32(255.0)
         for name, method in candidates.items():
             output = method(pair.degraded)
             for metric, measure in measures.items():
-                rows[name][metric].append(measure(output, target, data_range=1.0))
+                try:
+                    rows[name][metric].append(measure(output, target, data_range=1.0))
+                except ValueError as error:
+                    raise BadInputError(f"{pair.name}: {metric} cannot be measured ({error})") from error
         progress()
     scores = [Score(name, {metric: tuple(v) for metric, v in values.items()}) for name, values in rows.items()]
-    return _keep_best_unsharp(scores, next(iter(measures)))
-
-
-def _keep_best_unsharp(scores: list[Score], metric: str) -> list[Score]:
-    masks = [score for score in scores if score.method.startswith(_UNSHARP)]
-    best = max(masks, key=lambda score: score.mean(metric))
-    return [score for score in scores if score not in masks or score is best]
+    first = next(iter(measures))
+    best = max((score for score in scores if score.method in masks), key=lambda score: score.mean(first))
+    return [score for score in scores if score.method not in masks or score is best]

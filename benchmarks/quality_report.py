@@ -9,8 +9,11 @@ import numpy as np
 from rich.table import Table
 
 from ensharpen_edge.benchmarks.bootstrap import Interval, paired_bootstrap
-from ensharpen_edge.benchmarks.quality import DEGRADED, Score
+from ensharpen_edge.benchmarks.quality import DEGRADED, Score, unsharp_methods
 from ensharpen_edge.metrics.registry import METRICS
+
+FEWEST = 5
+"""Photographs; an interval from fewer says nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,13 @@ class SuiteResult:
 
 
 def _plain(method: str) -> str:
-    return "best unsharp" if method.startswith("unsharp") else method
+    return "best unsharp" if method in unsharp_methods() else method
 
 
 def difference(result: SuiteResult, method: str, baseline: str, metric: str) -> Interval | None:
-    """Mean difference with its interval; None where a value is infinite, as PSNR is for equal images."""
+    """Mean difference with its interval; None for too few photographs, or where PSNR is infinite (equal images)."""
     first, second = result.per_photo(method, metric), result.per_photo(baseline, metric)
-    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+    if len(first) < FEWEST or not (np.isfinite(first).all() and np.isfinite(second).all()):
         return None
     return paired_bootstrap(first, second)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +93,12 @@ def levin_cases(kernels: Path) -> tuple[Case, ...]:
             loaded: dict[str, NDArray[Any]] = {
                 name: np.asarray(stored[name], dtype=np.float64) for name in stored.files
             }
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise BadInputError(f"{kernels}: not a file of kernels ({error})") from error
+    if not loaded:
+        raise BadInputError(f"{kernels}: holds no kernels")
     for name, kernel in loaded.items():
-        if kernel.ndim != 2 or kernel.shape[0] % 2 == 0 or abs(kernel.sum() - 1) > 1e-3:
+        if kernel.ndim != 2 or kernel.shape[0] % 2 == 0 or not abs(kernel.sum() - 1) < 1e-3:
             raise BadInputError(f"{kernels}: {name} is no kernel of odd side that sums to 1")
     return tuple(_kernel_case(f"levin {name}", loaded[name], LITERATURE_NOISE) for name in sorted(loaded))
 

@@ -38,7 +38,7 @@ class Scheme:
     @property
     def steps(self) -> int:
         """Steps between the smallest and the largest code."""
-        return 2**self.bits - (2 if self.symmetric else 1)
+        return int(2**self.bits) - (2 if self.symmetric else 1)
 
 
 @dataclass(frozen=True)

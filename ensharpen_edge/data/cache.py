@@ -66,8 +66,13 @@ def cache_key(folder: Path, paths: list[Path]) -> str:
     """Names, sizes and times of the files, hashed."""
     digest = hashlib.sha256(f"{_VERSION}\n{folder.resolve()}\n".encode())
     for path in paths:
-        status = path.stat()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        try:
+            status = path.stat()
+            # The change time notices permissions, too: a file that could not be read may be readable now.
+            state = f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
+        except OSError:
+            state = "cannot be read"
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{state}\n".encode())
     return digest.hexdigest()[:24]
 
 

@@ -65,6 +65,8 @@ def load_catalogue(path: Path | None = None) -> dict[str, RemoteSet]:
 
 
 def _set(name: str, entry: dict[str, Any]) -> RemoteSet:
+    if "/" in name or name.startswith("."):
+        raise ValueError(f"{name!r} is no folder name")
     return RemoteSet(name, entry["what"], entry["licence"], entry["page"], tuple(_file(f) for f in entry["files"]))
 
 

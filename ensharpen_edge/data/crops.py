@@ -35,10 +35,12 @@ class CropSampler:
     """Draws batches of square crops; large photographs are drawn more often, so every pixel is as likely.
 
     Raises:
-        BadInputError: A photograph is smaller than the crop.
+        BadInputError: No photographs, or one that is smaller than the crop.
     """
 
     def __init__(self, photos: PhotoSet, size: int) -> None:
+        if not len(photos):
+            raise BadInputError("no photographs are left to cut crops from", hint="add photographs")
         small = [n for n, i in zip(photos.names, photos.images, strict=True) if min(i.shape[:2]) < size]
         if small:
             raise BadInputError(f"{small[0]}: smaller than the {size}-pixel crop (degradation margin included)")

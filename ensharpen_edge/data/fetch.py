@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import shutil
@@ -9,6 +10,7 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +131,11 @@ def unpack(archive: Path, folder: Path) -> None:
         else:
             raise UsageError(f"{archive}: neither a zip nor a tar archive")
         temporary.replace(folder)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise BadInputError(f"{folder}: no space left to unpack {archive.name}", hint="free some") from error
+        raise IntegrityError(f"{archive}: cannot be unpacked ({error})", hint="delete it and fetch again") from error
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
         raise IntegrityError(f"{archive}: cannot be unpacked ({error})", hint="delete it and fetch again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -8,6 +8,7 @@ any step; it skips forward without decoding.
 from __future__ import annotations
 
 import itertools
+import tarfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -120,10 +121,17 @@ class ShardSource:
                     hint="write more and smaller shards",
                 )
             found = 0
-            for sample in webdataset.WebDataset(mine, shardshuffle=False, empty_check=False):
-                for key, content in sample.items():
-                    if key.lower().rsplit(".", 1)[-1] in suffixes and isinstance(content, bytes):
-                        found += 1
-                        yield f"{Path(sample['__url__']).name}/{sample['__key__']}.{key}", content
+            # This process's shards are chosen already: no further splitting among processes or workers.
+            reader = webdataset.WebDataset(
+                mine, shardshuffle=False, empty_check=False, nodesplitter=None, workersplitter=None
+            )
+            try:
+                for sample in reader:
+                    for key, content in sample.items():
+                        if key.lower().rsplit(".", 1)[-1] in suffixes and isinstance(content, bytes):
+                            found += 1
+                            yield f"{Path(sample['__url__']).name}/{sample['__key__']}.{key}", content
+            except (tarfile.TarError, OSError, EOFError) as error:
+                raise BadInputError(f"a shard among {', '.join(mine[:3])} is damaged ({error})") from error
             if not found:
                 raise BadInputError(f"{mine[0]}: holds no photographs", hint=f"looked for {', '.join(SUFFIXES)}")

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ensharpen_edge.errors import UsageError
+
 _LUMA_TABLE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -44,6 +46,10 @@ class JpegConfig:
 
     quality: tuple[int, int] = (50, 95)
     subsampled: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality[0] <= self.quality[1] <= 100:
+            raise UsageError(f"JPEG qualities must ascend within 1 to 100, got {self.quality}")
 
 
 def quantization_tables(quality: int) -> Tensor:

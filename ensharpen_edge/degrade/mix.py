@@ -84,7 +84,8 @@ class DegradedBatch:
 def degrade(sharp: Tensor, mix: DegradationMix, generator: torch.Generator, strength: float = 1.0) -> DegradedBatch:
     """Degrade a batch.
 
-    Only pixels whose whole blur neighbourhood is inside the crop are kept, so no invented border enters training.
+    Only pixels whose whole blur neighbourhood is inside the crop are kept, so no invented border enters training; of
+    images that are degraded twice, mirrored borders can reach a few pixels in.
 
     Args:
         sharp: float (N, 3, H, W) in [0, 1], with `MARGIN` pixels to spare on each side.

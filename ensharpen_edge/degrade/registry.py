@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,12 +33,19 @@ class Blur:
         sample: (config, count, generator) -> kernels (count, size, size), each summing to 1.
         extent: Name of the config's range that says how wide the blur is.
         weak_end: 0 when the first value of that range is the weakest blur, 1 when the last one is.
+        largest: Of that range; a wider kernel would not fit its size.
     """
 
     config: Any
     sample: Callable[[Any, int, torch.Generator], Tensor]
     extent: str
+    largest: float
     weak_end: int = 0
+
+    def check_extent(self, ends: tuple[float, float]) -> None:
+        """Raises `UsageError` unless the range is two ascending positive numbers that fit the kernel."""
+        if not 0.0 < ends[0] <= ends[1] <= self.largest:
+            raise UsageError(f"{self.extent} must be two ascending numbers from 0 to {self.largest:g}, got {ends}")
 
     def kernels(
         self, count: int, generator: torch.Generator, strength: float = 1.0, extent: tuple[float, float] | None = None
@@ -51,13 +59,10 @@ class Blur:
             extent: Another range than the config's own.
 
         Raises:
-            UsageError: The range is not two ascending positive numbers, or does not fit the kernel.
+            UsageError: See `check_extent`.
         """
         ends = list(extent or getattr(self.config, self.extent))
-        if not 0.0 < ends[0] <= ends[1]:
-            raise UsageError(f"a blur's range must be two ascending positive numbers, got {tuple(ends)}")
-        if self.extent in {"extent", "radius"} and 2 * ends[1] + 1 > self.config.size:
-            raise UsageError(f"{self.extent} {ends[1]:g} does not fit a kernel of {self.config.size} pixels")
+        self.check_extent((ends[0], ends[1]))
         weak, strong = self.weak_end, 1 - self.weak_end
         ends[strong] = ends[weak] + strength * (ends[strong] - ends[weak])
         drawn = self.sample(dataclasses.replace(self.config, **{self.extent: tuple(ends)}), count, generator)
@@ -66,15 +71,15 @@ class Blur:
 
 
 BLURS: dict[str, Blur] = {
-    "gaussian": Blur(GaussianBlurConfig(), sample_gaussian_kernels, "sigma"),
-    "isotropic gaussian": Blur(GaussianBlurConfig(anisotropic=0.0), sample_gaussian_kernels, "sigma"),
-    "anisotropic gaussian": Blur(GaussianBlurConfig(anisotropic=1.0), sample_gaussian_kernels, "sigma"),
-    "generalised gaussian": Blur(GeneralisedGaussianConfig(), sample_generalised_kernels, "sigma"),
-    "plateau": Blur(GeneralisedGaussianConfig("plateau", beta=(1.0, 2.0)), sample_generalised_kernels, "sigma"),
-    "defocus disk": Blur(DiskBlurConfig(), sample_disk_kernels, "radius"),
-    "linear motion": Blur(LinearMotionConfig(), sample_linear_motion_kernels, "length"),
-    "camera shake": Blur(TrajectoryMotionConfig(), sample_trajectory_kernels, "extent"),
-    "sinc": Blur(SincConfig(), sample_sinc_kernels, "cutoff", weak_end=1),
+    "gaussian": Blur(GaussianBlurConfig(), sample_gaussian_kernels, "sigma", 6.0),
+    "isotropic gaussian": Blur(GaussianBlurConfig(anisotropic=0.0), sample_gaussian_kernels, "sigma", 6.0),
+    "anisotropic gaussian": Blur(GaussianBlurConfig(anisotropic=1.0), sample_gaussian_kernels, "sigma", 6.0),
+    "generalised gaussian": Blur(GeneralisedGaussianConfig(), sample_generalised_kernels, "sigma", 6.0),
+    "plateau": Blur(GeneralisedGaussianConfig("plateau", beta=(1.0, 2.0)), sample_generalised_kernels, "sigma", 6.0),
+    "defocus disk": Blur(DiskBlurConfig(), sample_disk_kernels, "radius", 12.0),
+    "linear motion": Blur(LinearMotionConfig(), sample_linear_motion_kernels, "length", 24.0),
+    "camera shake": Blur(TrajectoryMotionConfig(), sample_trajectory_kernels, "extent", 12.0),
+    "sinc": Blur(SincConfig(), sample_sinc_kernels, "cutoff", math.pi, weak_end=1),
 }
 
 
@@ -95,8 +100,10 @@ class BlurChoice:
     def __post_init__(self) -> None:
         if self.kind not in BLURS:
             raise unknown_name("blur", self.kind, BLURS)
-        if not self.weight >= 0.0:
-            raise UsageError(f"the weight of blur {self.kind!r} must not be negative, got {self.weight}")
+        if not 0.0 <= self.weight < float("inf"):
+            raise UsageError(f"the weight of blur {self.kind!r} must be a number from 0, got {self.weight}")
+        if self.extent is not None:
+            BLURS[self.kind].check_extent(self.extent)
 
 
 def sample_kernels(

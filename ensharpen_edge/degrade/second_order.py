@@ -96,21 +96,23 @@ class _Dice:
         return kind
 
 
-def _one_pass(image: Tensor, config: SecondOrderConfig, this: Pass, strength: float, dice: _Dice) -> Tensor:
+def _one_pass(
+    image: Tensor, size: tuple[int, int], config: SecondOrderConfig, this: Pass, strength: float, dice: _Dice
+) -> Tensor:
+    """Blur, resize to a factor of `size` (height, width), add noise."""
     generator = dice.generator
     if dice.chance(this.blurred):
         image = convolve(image, sample_kernels(_blurs(this.blur_sigma, config.sinc), 1, generator, strength))
-    height, width = image.shape[-2:]
     choice = dice.uniform((0.0, 1.0))
     factor = 1.0
     if choice < this.enlarge:
         factor = dice.uniform((1.0, this.scale[1]))
     elif choice < this.enlarge + this.shrink:
         factor = dice.uniform((1.0 - strength * (1.0 - this.scale[0]), 1.0))
-    if factor != 1.0:
-        # Convolution needs more pixels than half a kernel on each side.
-        size = (max(16, round(height * factor)), max(16, round(width * factor)))
-        image = resize(image, size, dice.filter()).clamp(0.0, 1.0)
+    # Convolution needs more pixels than half a kernel on each side.
+    wanted = (max(16, round(size[0] * factor)), max(16, round(size[1] * factor)))
+    if wanted != tuple(image.shape[-2:]):
+        image = resize(image, wanted, dice.filter()).clamp(0.0, 1.0)
     channels = 1 if dice.chance(config.grey) else 3
     if dice.chance(config.gaussian_noise):
         sigma = strength * dice.uniform(this.noise) / 255.0
@@ -138,9 +140,9 @@ def second_order(images: Tensor, config: SecondOrderConfig, generator: torch.Gen
     done = []
     for image in torch.split(images.clamp(0.0, 1.0), 1):
         size = (image.shape[-2], image.shape[-1])
-        x = _one_pass(image, config, config.first, strength, dice)
+        x = _one_pass(image, size, config, config.first, strength, dice)
         x = jpeg(x, round(dice.uniform((low, high))), subsampled=True)
-        x = _one_pass(x, config, config.second, strength, dice)
+        x = _one_pass(x, size, config, config.second, strength, dice)
         ringing = dice.chance(config.final_sinc)
         filter_first = dice.chance(0.5)
         if not filter_first:

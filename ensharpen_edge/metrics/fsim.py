@@ -38,7 +38,7 @@ def fsim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool =
         ValueError: Different shapes, or too small.
     """
     check_pair(a, b, SMALLEST_SIDE, "FSIM")
-    factor = max(1, round(min(a.shape[:2]) / 256))
+    factor = max(1, int(min(a.shape[:2]) / 256 + 0.5))  # halves upwards, as the authors' code
     first, second = (
         [block_means(plane, factor) for plane in yiq(code_values(image, data_range, rounded=rounded))]
         for image in (a, b)

@@ -14,8 +14,8 @@ from ensharpen_edge.metrics.luminance import F64, block_means, check_pair, code_
 
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW, _SIGMA = 11, 1.5
-SMALLEST_SIDE = (_WINDOW - 1) * 2 ** (len(_WEIGHTS) - 1) + 1
-"""161: the window must fit the image at the coarsest scale."""
+SMALLEST_SIDE = _WINDOW * 2 ** (len(_WEIGHTS) - 1)
+"""176: the window must fit the image at the coarsest scale, odd rows and columns dropped on the way."""
 
 
 def _filter(planes: F64) -> F64:
@@ -46,7 +46,7 @@ def ms_ssim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: boo
     Negative structure terms, which have no root, count as 0.
 
     Args:
-        a, b: (H, W, 3), at least 161x161.
+        a, b: (H, W, 3), at least 176x176.
         data_range: Value of white.
         rounded: Compare what an 8-bit file would hold.
 

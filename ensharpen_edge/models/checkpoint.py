@@ -43,13 +43,19 @@ def save_checkpoint(network: Network, path: Path, card: dict[str, Any]) -> dict[
         network: A student in training or folded form, or a teacher.
         path: Ends in `.safetensors`; the card goes beside it.
         card: Everything the configuration does not say.
+
+    Raises:
+        BadInputError: The files cannot be written; earlier ones are untouched.
     """
     safetensors = require("safetensors.torch", "train")
     state = {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
-    with whole_file(path.with_suffix(".json")) as card_file, whole_file(path) as weights:
-        safetensors.save_file(state, weights, metadata={"format": "pt"})
-        full = {**card, "config": network.config.to_dict(), "sha256": sha256_of(weights)}
-        card_file.write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
+    try:
+        with whole_file(path.with_suffix(".json")) as card_file, whole_file(path) as weights:
+            safetensors.save_file(state, weights, metadata={"format": "pt"})
+            full = {**card, "config": network.config.to_dict(), "sha256": sha256_of(weights)}
+            card_file.write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be written ({error})", hint="free some space") from error
     return full
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
@@ -63,10 +64,11 @@ class StudentConfig:
     estimator: bool = False
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if len(self.widths) != 3 or len(self.depths) != 5:
             raise UsageError(f"model {self.name!r}: needs 3 widths and 5 depths, got {self.widths}, {self.depths}")
-        if any(type(value) is not int for value in (*self.widths, *self.depths, self.expansion)):
-            raise UsageError(f"model {self.name!r}: widths, depths and expansion must be whole numbers")
+        if any(type(value) is not int for value in (*self.widths, *self.depths, self.expansion, self.windows)):
+            raise UsageError(f"model {self.name!r}: widths, depths, expansion and windows must be whole numbers")
         if not all(1 <= width <= LARGEST_WIDTH for width in self.widths) or not 1 <= self.expansion <= 8:
             raise UsageError(f"model {self.name!r}: widths must be 1 to {LARGEST_WIDTH}, expansion 1 to 8")
         if not all(0 <= depth <= LARGEST_DEPTH for depth in self.depths):
@@ -100,6 +102,12 @@ class StudentConfig:
             UsageError: Unknown or missing fields.
         """
         return fields_from_dict(cls, data)
+
+
+def check_name(name: Any) -> None:  # noqa: ANN401 (whatever a card or recipe holds)
+    """Raises `UsageError` unless a network's name can be a file's: files are named after it."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._ +-]{0,63}", name):
+        raise UsageError(f"a network's name is made of letters, digits, '.', '_', '+' and '-', got {name!r}")
 
 
 Config = TypeVar("Config")

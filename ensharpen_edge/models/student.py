@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,8 @@ from ensharpen_edge.models.decoder import COLOURS, EnSharpenDecoder
 from ensharpen_edge.models.encoder import Encoder
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """Everything that training looks at.
+class Outputs(NamedTuple):
+    """Everything that training looks at; a tuple, because distributed wrappers look into the outputs they pass on.
 
     Attributes:
         images: By task, float (N, 3, sH, sW).

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ensharpen_edge.errors import UsageError
-from ensharpen_edge.models.config import LARGEST_DEPTH, LARGEST_WIDTH, UNSHUFFLE
+from ensharpen_edge.models.config import LARGEST_DEPTH, LARGEST_WIDTH, UNSHUFFLE, check_name
 from ensharpen_edge.models.student import Outputs
 from ensharpen_edge.models.upsampling import ShuffleUpsample
 
@@ -33,6 +33,7 @@ class TeacherConfig:
     depths: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if len(self.widths) != len(self.depths) or not 2 <= len(self.widths) <= 6:
             raise UsageError(f"teacher {self.name!r}: needs 2 to 6 widths and as many depths")
         if any(type(v) is not int or not 1 <= v <= LARGEST_WIDTH for v in self.widths):

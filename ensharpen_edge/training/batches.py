@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ensharpen_edge.data.crops import oriented
 from ensharpen_edge.data.source import PhotoSource
-from ensharpen_edge.errors import BadInputError, UsageError
+from ensharpen_edge.errors import BadInputError, EnsharpenError, UsageError
 from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.curriculum import Timeline
 from ensharpen_edge.training.distillation.labels import Labels
@@ -118,14 +118,16 @@ class BatchSource(Dataset[list[RawGroup]]):
 
     def __getitem__(self, step: int) -> list[RawGroup]:
         batch, group = self.timeline.stages[self.timeline.index_at(step)].batch, self.config.group
-        sizes = [min(group, batch - start) for start in range(0, batch, group)]
-        return [self._group(step, i, sizes[i]) for i in range(self.rank, len(sizes), self.world)]
+        starts = range(0, batch, group)
+        return [self._group(step, i, starts[i], batch) for i in range(self.rank, len(starts), self.world)]
 
-    def _group(self, step: int, number: int, count: int) -> RawGroup:
+    def _group(self, step: int, number: int, start: int, batch: int) -> RawGroup:
         stage = self.timeline.stages[self.timeline.index_at(step)]
         generator = torch.Generator().manual_seed(derive_seed(self.config.seed, step, number))
         share = self.config.distillation.labelled if self.config.distillation and self.labels is not None else 0.0
-        labelled = round(share * count)
+        end = min(start + self.config.group, batch)
+        count = end - start
+        labelled = round(share * end) - round(share * start)  # so that small groups get their share, too
         side = sharp_side(stage.crop, self.config.scale)
         pixels = np.empty((0, 3, side, side), dtype=np.uint8)
         names: tuple[str, ...] = ()
@@ -210,8 +212,24 @@ class _DegradedSource(Dataset[Batch]):
     def __init__(self, source: BatchSource) -> None:
         self.source = source
 
-    def __getitem__(self, step: int) -> Batch:
-        return degrade_groups(self.source[step], self.source.config, self.source.timeline, torch.device("cpu"))
+    def __getitem__(self, step: int) -> Batch | EnsharpenError:  # type: ignore[override]
+        try:
+            return degrade_groups(self.source[step], self.source.config, self.source.timeline, torch.device("cpu"))
+        except EnsharpenError as error:
+            return error  # raised in a worker, it would arrive as the text of a traceback
+
+
+class _RawSource(Dataset[list[RawGroup]]):
+    """Raw groups, for runs that degrade on a GPU."""
+
+    def __init__(self, source: BatchSource) -> None:
+        self.source = source
+
+    def __getitem__(self, step: int) -> list[RawGroup] | EnsharpenError:  # type: ignore[override]
+        try:
+            return self.source[step]
+        except EnsharpenError as error:
+            return error
 
 
 def iterate_batches(source: BatchSource, first: int, device: torch.device, workers: int = 1) -> Iterator[Batch]:
@@ -227,7 +245,7 @@ def iterate_batches(source: BatchSource, first: int, device: torch.device, worke
         workers: Processes that work ahead; 0 does everything in the calling one.
     """
     on_cpu = device.type == "cpu"
-    dataset: Dataset[Batch] | Dataset[list[RawGroup]] = _DegradedSource(source) if on_cpu else source
+    dataset: Dataset[Batch] | Dataset[list[RawGroup]] = _DegradedSource(source) if on_cpu else _RawSource(source)
     loader = DataLoader(
         dataset,
         batch_size=None,
@@ -237,4 +255,6 @@ def iterate_batches(source: BatchSource, first: int, device: torch.device, worke
         pin_memory=False,
     )
     for drawn in loader:
+        if isinstance(drawn, EnsharpenError):
+            raise drawn
         yield drawn if on_cpu else degrade_groups(drawn, source.config, source.timeline, device)

@@ -31,7 +31,7 @@ class Provenance:
 def training_card(trainer: Trainer, provenance: Provenance) -> dict[str, Any]:
     """Plain JSON types."""
     config, progress, timeline = trainer.config, trainer.progress, trainer.timeline
-    score = trainer.score() if progress.best_step == progress.step else None
+    score = trainer.last_score if progress.best_step == progress.step else None
     settings = {key: value for key, value in config.to_dict().items() if key not in ("model", "steps", "minutes")}
     return {
         "name": config.model.name,
@@ -52,7 +52,8 @@ def training_card(trainer: Trainer, provenance: Provenance) -> dict[str, Any]:
             "version": __version__,
         },
         "validation": {
-            "set": "held-out photographs, centre 256x256; blur sigma and noise in code values, and camera shake",
+            "set": "held-out photographs, centre crops; `soft` with blur sigma and noise in code values",
+            "task": config.model.heads[0],
             "psnr": round(progress.best_psnr, 3),
             "cases": {name: [round(v, 3) for v in pair] for name, pair in score.cases.items()} if score else None,
         },

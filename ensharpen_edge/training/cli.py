@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ensharpen_edge.training.trainer import Trainer
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-app.add_typer(data_app, name="data", help="Public photograph sets: list, fetch, verify.")
+app.add_typer(data_app, name="data", help="Public photograph sets: list and fetch.")
 
 Cache = Annotated[
     Path | None, typer.Option(help="Folder of decoded photographs; by default below the user's cache folder.")
@@ -92,8 +92,9 @@ def train(
     overrides: dict[str, Any] = {name: value for name, value in given.items() if value}
     if seed is not None:
         overrides["seed"] = seed
+    taught = {"teacher": teacher, "labels": str(labels) if labels else None}
     if teacher or labels:
-        overrides["distillation"] = {"teacher": teacher, "labels": str(labels) if labels else None}
+        overrides["distillation"] = {name: value for name, value in taught.items() if value}
     recipe = find_recipe(config)
     run_config = load_recipe(recipe, overrides)
     folder = out or Path("runs") / recipe.stem
@@ -112,6 +113,8 @@ def train(
         stdout().print(timeline_table(run_config, timeline))
         if resumed:
             stderr().print(f"resumed at step {trainer.progress.step} of {timeline.total}")
+        elif resume:
+            stderr().print(f"{folder} holds no state: starting from the beginning")
     with progress(quiet=not fabric.is_global_zero) as bar:
         task = bar.add_task("training", total=timeline.total, completed=trainer.progress.step)
         network = trainer.run(lambda record: _report(bar, task, record), tensorboard=tensorboard)
@@ -236,7 +239,7 @@ def preview(
 
 def _require_packages() -> None:
     """Name the first missing package before anything starts."""
-    for module in ("torch", "safetensors", "lightning_fabric", "yaml", "cattrs", "imagehash"):
+    for module in ("torch", "safetensors", "lightning_fabric", "tensorboard", "yaml", "cattrs", "imagehash"):
         require(module, "train")
 
 
@@ -264,11 +267,9 @@ def _finish(trainer: Trainer, network: Any, provenance: Any, skipped: tuple[str,
 
     path = trainer.folder / f"{network.config.name}.safetensors"
     save_checkpoint(network, path, training_card(trainer, provenance))
-    progress_made = trainer.progress
-    before = trainer.score().before
-    stdout().print(
-        f"{path}  validation {progress_made.best_psnr:.2f} dB (input {before:.2f} dB), step {progress_made.best_step}"
-    )
+    made = trainer.progress
+    compared = f" (input {trainer.last_score.before:.2f} dB)" if trainer.last_score else ""
+    stdout().print(f"{path}  validation {made.best_psnr:.2f} dB{compared}, step {made.best_step}")
     every = (*skipped, *trainer.skipped)
     if every:
         stderr().print(f"{len(every)} files were skipped: {'; '.join(every[:5])}{' ...' if len(every) > 5 else ''}")

@@ -14,7 +14,7 @@ from ensharpen_edge.models.config import HEAD_SCALES
 from ensharpen_edge.models.network import NetworkConfig
 from ensharpen_edge.training.curriculum import Stage
 from ensharpen_edge.training.losses.adversarial import AdversarialConfig
-from ensharpen_edge.training.losses.registry import LossTerm
+from ensharpen_edge.training.losses.registry import PERCEPTUAL, LossTerm
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
@@ -75,7 +75,7 @@ class TrainConfig:
         ema: Decay of the weight average that is validated and shipped.
         precision: Of the arithmetic; weights and averages are float32.
         group: Crops that one random generator serves. The batch is made of such groups, and the processes of a
-            distributed run share them out, so the data do not depend on their number.
+            distributed run share them out, so the data do not depend on their number (shards apart).
         seed: Of weights, crops and degradations.
     """
 
@@ -107,8 +107,10 @@ class TrainConfig:
             raise UsageError(f"learning rate must lie between 0 and 1, got {self.learning_rate}")
         if not 0.0 <= self.ema < 1.0:
             raise UsageError(f"the decay of the average must lie in 0 to below 1, got {self.ema}")
-        if self.group < 1:
-            raise UsageError(f"group must be at least 1, got {self.group}")
+        if self.group < 1 or self.warm_up < 0 or not 0 <= self.seed < 2**63:
+            raise UsageError(f"group {self.group}, warm_up {self.warm_up} or seed {self.seed} is out of range")
+        if not self.clip > 0.0 or min(self.weight_decay, self.multiscale, self.estimator) < 0.0:
+            raise UsageError("clip must be above 0; weight_decay, multiscale and estimator must not be negative")
         if not self.stages or not self.losses:
             raise UsageError("a run needs at least one stage and one loss")
         for stage in self.stages:
@@ -116,8 +118,13 @@ class TrainConfig:
                 raise unknown_name("mix", stage.mix, self.known_mixes)
             if stage.crop % self.model.total_stride:
                 raise UsageError(f"crop must be a multiple of {self.model.total_stride}, got {stage.crop}")
-        if self.distillation and any(HEAD_SCALES[head] != 1 for head in self.model.heads):
+        if (self.distillation or self.adversarial) and "sharpen" not in self.model.heads:
+            raise UsageError("teachers and discriminators judge sharpened images: the network needs the head `sharpen`")
+        if self.distillation and self.scale != 1:
             raise UsageError("distillation is for networks that keep the size: a teacher returns no larger images")
+        smallest = min(stage.crop for stage in self.stages)
+        if any(term.kind == PERCEPTUAL for term in self.losses) and smallest < 32:
+            raise UsageError(f"the perceptual loss needs crops of at least 32 pixels, got {smallest}")
         if self.distillation and self.distillation.labels and self.model.heads != ("sharpen",):
             raise UsageError("labels hold sharpened images only: the network must have the one head `sharpen`")
 

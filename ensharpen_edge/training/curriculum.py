@@ -31,7 +31,7 @@ class Stage:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if not self.share > 0.0:
+        if not 0.0 < self.share < float("inf"):
             raise UsageError(f"stage {self.title!r}: share must be above 0, got {self.share}")
         if self.crop < 1 or self.batch < 1:
             raise UsageError(f"stage {self.title!r}: crop and batch must be at least 1")

@@ -19,9 +19,15 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     """
     path = run / LOG_FILE
     try:
-        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise BadInputError(f"{path}: no readable log ({error})") from error
+    records = []
+    for line in lines:
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue  # a kill can cut a line off
     kept: list[dict[str, Any]] = []
     for record in records:
         while kept and (kept[-1]["step"], "val_psnr" in kept[-1]) >= (record["step"], "val_psnr" in record):

@@ -27,5 +27,6 @@ class WeightAverage:
 
     def load(self, average: dict[str, Tensor], updates: int) -> None:
         """Continue from a checkpoint."""
-        self.average = {name: value.clone() for name, value in average.items()}
+        for name, value in average.items():
+            self.average[name].copy_(value)
         self.updates = updates

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where a run computes; no influence on what it computes, up to rounding.
+    """Where a run computes. The data are the same wherever crops are degraded on CPUs; GPUs draw other noise.
 
     Attributes:
         accelerator: `auto`, `cpu` or `cuda`.

@@ -51,6 +51,11 @@ class RunLog:
                 self._board.add_scalar(name, value, record["step"])
         self._report(record)
 
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether anybody would see one."""
+        return self._board is not None
+
     def picture(self, step: int, image: Tensor) -> None:
         """Degraded, output and sharp, float (3, H, W) in [0, 1]."""
         if self._board is not None:

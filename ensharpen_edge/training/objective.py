@@ -57,7 +57,9 @@ class Objective(nn.Module):
             suffix = "" if head == SHARPEN else f" {head}"
             weight = truth if head == SHARPEN else batch.known
             for kind, factor, loss in self.terms:
-                terms[kind + suffix] = factor * loss(prediction, target, weight)
+                value = factor * loss(prediction, target, weight)
+                name = kind + suffix
+                terms[name] = terms[name] + value if name in terms else value
         if answer is not None:
             terms["teacher"] = charbonnier(outputs.images[SHARPEN].float(), answer, trust)
         terms |= self._scales(batch, outputs) | self._estimate(batch, outputs) | self._features(batch, outputs)

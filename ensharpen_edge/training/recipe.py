@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import cattrs
 import yaml
 from cattrs.errors import BaseValidationError
-from cattrs.v import transform_error
+from cattrs.v import format_exception, transform_error
 
 from ensharpen_edge.errors import EnsharpenError, UsageError, unknown_name
 from ensharpen_edge.models.config import StudentConfig
@@ -48,14 +49,28 @@ def _model(value: Any, _type: Any) -> NetworkConfig:  # noqa: ANN401
 
 
 def _number(value: Any, _type: Any) -> float:  # noqa: ANN401
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"expected a number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {value!r}")
     return float(value)
+
+
+def _whole(value: Any, _type: Any) -> int:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"expected a whole number, got {value!r}")
+    return value
+
+
+def _switch(value: Any, _type: Any) -> bool:  # noqa: ANN401
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, got {value!r}")
+    return value
 
 
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(int, _whole)
+    converter.register_structure_hook(bool, _switch)
     converter.register_structure_hook(NetworkConfig, _model)
     converter.register_structure_hook(StudentConfig, _model)
     return converter
@@ -73,14 +88,32 @@ def config_from_table(table: Any, where: str) -> TrainConfig:  # noqa: ANN401 (w
     """
     if not isinstance(table, dict):
         raise UsageError(f"{where}: a recipe is a table of fields, got {type(table).__name__}")
+    _check_keys(table, where)
     try:
         return _converter().structure(table, TrainConfig)
     except EnsharpenError as error:
         raise UsageError(f"{where}: {error}", hint=error.hint) from error
     except BaseValidationError as error:
         ours = _first_of_ours(error)
-        details = str(ours) if ours else "; ".join(transform_error(error, path="recipe"))
+        details = "; ".join(transform_error(error, path="recipe", format_exception=_describe))
         raise UsageError(f"{where}: {details}", hint=ours.hint if ours else None) from error
+
+
+def _describe(error: BaseException, kind: type | None) -> str:
+    """Our own messages as they are; cattrs describes the rest."""
+    own = isinstance(error, (EnsharpenError, ValueError))
+    return str(error) if own else format_exception(error, kind)
+
+
+def _check_keys(value: Any, where: str) -> None:  # noqa: ANN401
+    """Raises `UsageError` where a table has a key that is no name."""
+    if isinstance(value, dict):
+        odd = [key for key in value if not isinstance(key, str)]
+        if odd:
+            raise UsageError(f"{where}: {odd[0]!r} is no name of a field")
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_keys(item, where)
 
 
 def _first_of_ours(error: BaseException) -> EnsharpenError | None:
@@ -97,8 +130,8 @@ def load_recipe(path: Path, overrides: dict[str, Any]) -> TrainConfig:
 
     Args:
         path: YAML file.
-        overrides: Fields that replace the file's. `steps` and `minutes` exclude each other: one that is given here
-            drops the other of the file.
+        overrides: Fields that replace the file's; those of `distillation` are added to the file's. `steps` and
+            `minutes` exclude each other: one that is given here drops the other of the file.
 
     Raises:
         UsageError: Not readable, not YAML, or not a valid configuration.
@@ -110,7 +143,10 @@ def load_recipe(path: Path, overrides: dict[str, Any]) -> TrainConfig:
     if isinstance(table, dict):
         if "steps" in overrides or "minutes" in overrides:
             table = {key: value for key, value in table.items() if key not in ("steps", "minutes")}
+        taught = {**(table.get("distillation") or {}), **overrides.get("distillation", {})}
         table = {**table, **overrides}
+        if taught:
+            table["distillation"] = taught
         if "steps" not in table and "minutes" not in table:
             table["minutes"] = 90.0
     return config_from_table(table, str(path))

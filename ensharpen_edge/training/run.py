@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,10 @@ from ensharpen_edge.data.source import FolderSource
 from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.distillation.labels import read_labels
-from ensharpen_edge.training.distillation.teacher import open_teacher
+from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher, open_teacher
 from ensharpen_edge.training.tasks import sharp_side
 from ensharpen_edge.training.trainer import Materials
-from ensharpen_edge.training.validation import SIDE, validation_set
+from ensharpen_edge.training.validation import validation_set, validation_side
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -69,19 +71,22 @@ def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Call
         UsageError: Shards without `validation`.
     """
     smallest = max(sharp_side(stage.crop, config.scale) for stage in config.stages)
-    held_side = max(smallest, SIDE)
+    held_side = validation_side(config.model.heads[0])
     if is_shards(paths.data):
         if paths.validation is None:
             raise UsageError("shards need held-out photographs beside them", hint="give their folder with --validation")
+        if paths.evaluation:
+            raise UsageError("--evaluation compares with every training photograph, and shards are never read whole")
         source: FolderSource | ShardSource = ShardSource(
             ShardConfig(
                 tuple(shard_files(paths.data)), seed=config.seed, rank=fabric.global_rank, world=fabric.world_size
             )
         )
-        held_out = load_photos(paths.validation, SIDE, progress, paths.cache)
+        held_out = load_photos(paths.validation, held_side, progress, paths.cache)
         training, skipped = PhotoSet((), ()), held_out.skipped
     else:
-        photos = _load_once(fabric, Path(paths.data), held_side, progress, paths.cache)
+        side = smallest if paths.validation else max(smallest, held_side)
+        photos = _load_once(fabric, Path(paths.data), side, progress, paths.cache)
         training, held_out, skipped = photos, photos, photos.skipped
         if paths.validation is None:
             training, held_out = photos.subset(is_training), photos.subset(is_held_out)
@@ -91,24 +96,40 @@ def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Call
                     hint="add photographs, or give a folder with --validation",
                 )
         else:
-            held_out = load_photos(paths.validation, SIDE, progress, paths.cache)
+            held_out = load_photos(paths.validation, held_side, progress, paths.cache)
             skipped += held_out.skipped
         refuse_overlap(training, held_out, "the validation photographs")
         source = FolderSource(training)
     for folder in paths.evaluation:
         refuse_overlap(training, load_photos(folder, 1, progress, paths.cache), str(folder))
     wanted = config.distillation
-    return Gathered(
-        Materials(
-            source,
-            validation_set(held_out, config.model.heads[0], config.known_mixes[config.stages[-1].mix]),
-            read_labels(Path(wanted.labels)) if wanted and wanted.labels else None,
-            open_teacher(wanted.teacher, fabric.device) if wanted and wanted.teacher else None,
-        ),
-        len(training),
-        training.megapixels,
-        skipped,
-    )
+    labels = read_labels(Path(wanted.labels)) if wanted and wanted.labels else None
+    if labels is not None:
+        refuse_overlap(labels.photos, held_out, "the validation photographs")
+    teacher = open_teacher(wanted.teacher, fabric.device) if wanted and wanted.teacher else None
+    if teacher is not None:
+        _check_teacher(teacher, config)
+    validation = validation_set(held_out, config.model.heads[0], config.known_mixes[config.stages[-1].mix])
+    taught = [labels.key if labels else "", teacher.key if teacher else ""]
+    parts = [paths.data if is_shards(paths.data) else "", *taught, training.names, training.fingerprints]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    return Gathered(Materials(source, validation, labels, teacher, key), len(training), training.megapixels, skipped)
+
+
+def _check_teacher(teacher: CheckpointTeacher | OnnxTeacher, config: TrainConfig) -> None:
+    """A teacher that cannot take a stage's crops is refused before the run starts, not hours later."""
+    for stage in config.stages:
+        if teacher.size is not None and teacher.size != (stage.crop, stage.crop):
+            raise BadInputError(
+                f"the teacher is fixed to {teacher.size[1]}x{teacher.size[0]} pixels, stage {stage.title!r} has crops "
+                f"of {stage.crop}",
+                hint="let it answer beforehand: ensharpen-train label",
+            )
+        if isinstance(teacher, CheckpointTeacher) and stage.crop % teacher.network.config.total_stride:
+            raise BadInputError(
+                f"the teacher needs multiples of {teacher.network.config.total_stride}, stage {stage.title!r} has "
+                f"crops of {stage.crop}"
+            )
 
 
 def _load_once(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Progress:
         best_psnr: Best validation PSNR so far, dB.
         best_step: When that was.
         seconds: Time spent training, over all starts.
-        loss_scale: Of half-precision arithmetic, 0 when there is none.
+        scaler: State of the loss scaler of half-precision arithmetic; empty when there is none.
     """
 
     step: int = 0
@@ -36,7 +36,7 @@ class Progress:
     best_psnr: float = float("-inf")
     best_step: int = 0
     seconds: float = 0.0
-    loss_scale: float = 0.0
+    scaler: dict[str, float] = field(default_factory=dict)
 
     @property
     def total_steps(self) -> int:
@@ -105,11 +105,14 @@ def load_state(path: Path, state: RunState, config: dict[str, Any]) -> Progress:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"{path}: not a readable training state ({error})") from error
     _refuse_other_settings(path, saved, json.loads(json.dumps(config)))
-    for name, module in state.modules.items():
-        module.load_state_dict(_below(f"module.{name}.", tensors))
-    for name, optimizer in state.optimizers.items():
-        _load_optimizer(optimizer, _below(f"optimizer.{name}.", tensors))
-    state.average.load(_below("average.", tensors), int(metadata["updates"]))
+    try:
+        for name, module in state.modules.items():
+            module.load_state_dict(_below(f"module.{name}.", tensors))
+        for name, optimizer in state.optimizers.items():
+            _load_optimizer(optimizer, _below(f"optimizer.{name}.", tensors))
+        state.average.load(_below("average.", tensors), int(metadata["updates"]))
+    except (RuntimeError, KeyError, ValueError, IndexError) as error:
+        raise IntegrityError(f"{path}: does not hold this run's networks ({error})") from error
     return progress
 
 

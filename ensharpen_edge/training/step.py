@@ -66,13 +66,15 @@ class Stepper:
         rate = cosine_with_warmup(number, total, self.config.learning_rate, self.config.warm_up)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        outputs = self.network.all_outputs(batch.degraded.contiguous(memory_format=torch.channels_last))
+        with self.fabric.autocast():
+            outputs = self.network.all_outputs(batch.degraded.contiguous(memory_format=torch.channels_last))
         terms: dict[str, Tensor] = self.objective(batch, outputs)
         image = outputs.images.get(SHARPEN)
         weight = self.config.adversarial.weight_at(number / total) if self.config.adversarial else 0.0
         if weight and image is not None:
             self.judge.requires_grad_(False)
-            terms["adversarial"] = weight * generator_loss(self.judge(image))
+            with self.fabric.autocast():
+                terms["adversarial"] = weight * generator_loss(self.judge(image))
             self.judge.requires_grad_(True)
         loss = torch.stack([term.float() for term in terms.values()]).sum()
         if not torch.isfinite(loss):
@@ -83,7 +85,9 @@ class Stepper:
         self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False)
         self.optimizer.step()
         if weight and image is not None:
-            terms["discriminator"] = self._train_judge(batch.targets[SHARPEN], image.detach())
+            real = batch.targets[SHARPEN][batch.known > 0]
+            if len(real):
+                terms["discriminator"] = self._train_judge(real, image.detach())
         return {"loss": float(loss.detach()), **{name: float(term.detach()) for name, term in terms.items()}}
 
     def _average_adapter_gradients(self) -> None:
@@ -96,7 +100,8 @@ class Stepper:
 
     def _train_judge(self, real: Tensor, fake: Tensor) -> Tensor:
         self.judge_optimizer.zero_grad(set_to_none=True)
-        loss = discriminator_loss(self.judge(real), self.judge(fake))
+        with self.fabric.autocast():
+            loss = discriminator_loss(self.judge(real), self.judge(fake))
         self.fabric.backward(loss)
         self.judge_optimizer.step()
         return loss

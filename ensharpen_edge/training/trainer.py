@@ -21,6 +21,7 @@ from ensharpen_edge.training.curriculum import Timeline, place_by_steps, place_b
 from ensharpen_edge.training.distillation.labels import Labels
 from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher
 from ensharpen_edge.training.ema import WeightAverage
+from ensharpen_edge.training.interruption import Interruption
 from ensharpen_edge.training.log import Report, RunLog
 from ensharpen_edge.training.objective import Objective
 from ensharpen_edge.training.state import Progress, RunState, load_state, load_weights, save_state, save_weights
@@ -57,12 +58,14 @@ class Materials:
         validation: Held-out pairs.
         labels: A teacher's labels, or None.
         teacher: One that answers during training, or None.
+        key: Identifies all of that: a run is resumed on the same materials only.
     """
 
     photos: PhotoSource
     validation: ValidationSet
     labels: Labels | None = None
     teacher: CheckpointTeacher | OnnxTeacher | None = None
+    key: str = ""
 
 
 class Trainer:
@@ -97,6 +100,7 @@ class Trainer:
         self.state = RunState(self.stepper.modules, self.stepper.optimizers, self.average)
         steps = place_by_steps(config.stages, config.steps).steps if config.steps else ()
         self.progress = Progress(stage_steps=steps)
+        self.last_score: ValidationScore | None = None
         self.skipped: list[str] = []
         """Photographs that turned out unusable during the run, and why."""
 
@@ -115,19 +119,23 @@ class Trainer:
         path = self.folder / STATE_FILE
         if not path.exists():
             return False
-        self.progress = load_state(path, self.state, self.config.to_dict())
+        self.progress = load_state(path, self.state, self._settings())
         scaler = self._scaler()
-        if scaler is not None and self.progress.loss_scale:
-            scaler.load_state_dict({**scaler.state_dict(), "scale": self.progress.loss_scale})
+        if scaler is not None and self.progress.scaler:
+            scaler.load_state_dict(dict(self.progress.scaler))
         return True
+
+    def _settings(self) -> dict[str, Any]:
+        """What a state belongs to."""
+        return {**self.config.to_dict(), "materials": self.materials.key}
 
     def save(self) -> None:
         """Write the state file (the first process only)."""
         scaler = self._scaler()
         if scaler is not None:
-            self.progress = dataclasses.replace(self.progress, loss_scale=float(scaler.get_scale()))
+            self.progress = dataclasses.replace(self.progress, scaler=dict(scaler.state_dict()))
         if self.fabric.is_global_zero:
-            save_state(self.folder / STATE_FILE, self.state, self.progress, self.config.to_dict())
+            save_state(self.folder / STATE_FILE, self.state, self.progress, self._settings())
 
     def _scaler(self) -> Any:  # noqa: ANN401 (torch.amp.GradScaler, where precision has one)
         return getattr(self.fabric.strategy.precision, "scaler", None)
@@ -153,6 +161,8 @@ class Trainer:
         """Seconds per step of each stage: training, and the data's share of the cores it takes away."""
         before = copy.deepcopy([m.state_dict() for m in self.state.modules.values()])
         optimizers = copy.deepcopy([o.state_dict() for o in self.state.optimizers.values()])
+        scaler = self._scaler()
+        scale = copy.deepcopy(scaler.state_dict()) if scaler is not None else {}
         trial = Timeline(self.config.stages, (_PROBE_STEPS,) * len(self.config.stages))
         source = self._source(trial)
         measured = []
@@ -162,10 +172,10 @@ class Trainer:
             begin = time.perf_counter()
             batches = [degrade_groups(source[first + i], self.config, trial, self.fabric.device) for i in range(3)]
             data = (time.perf_counter() - begin) / 3
-            self.stepper.step(batches[0], 0, trial.total)
+            self.stepper.step(batches[0], trial.total - 1, trial.total)
             begin = time.perf_counter()
             for i in range(_PROBE_STEPS - 1):
-                self.stepper.step(batches[i % 3], 0, trial.total)
+                self.stepper.step(batches[i % 3], trial.total - 1, trial.total)
             train = (time.perf_counter() - begin) / (_PROBE_STEPS - 1)
             shared = torch.get_num_threads() if self.workers and self.fabric.device.type == "cpu" else 1
             measured.append(train + data / shared)
@@ -173,6 +183,8 @@ class Trainer:
             module.load_state_dict(state)
         for optimizer, state in zip(self.state.optimizers.values(), optimizers, strict=True):
             optimizer.load_state_dict(state)
+        if scaler is not None:
+            scaler.load_state_dict(scale)
         return measured
 
     def _source(self, timeline: Timeline) -> BatchSource:
@@ -206,15 +218,13 @@ class Trainer:
             self.save()
         log = RunLog(self.folder, report, tensorboard=tensorboard and self.fabric.is_global_zero)
         try:
-            self._loop(log)
-        except KeyboardInterrupt:
-            self.save()
-            raise
+            with Interruption() as interruption:
+                self._loop(log, interruption)
         finally:
             log.close()
         return self.best_network()
 
-    def _loop(self, log: RunLog) -> None:
+    def _loop(self, log: RunLog, interruption: Interruption) -> None:
         timeline, clock = self.timeline, Clock(self.progress.seconds)
         source = self._source(timeline)
         batches = iterate_batches(source, self.progress.step, self.fabric.device, self.workers)
@@ -243,6 +253,9 @@ class Trainer:
                 self.save()
                 next_save = time.monotonic() + self.intervals.save_minutes * 60
                 clock.skip()
+            if interruption.asked:
+                self.save()
+                raise KeyboardInterrupt
 
     def _log(self, log: RunLog, record: dict[str, Any]) -> None:
         """One record: means over the processes, whose batches differ."""
@@ -255,12 +268,9 @@ class Trainer:
         if self.fabric.is_global_zero:
             log.add(record)
 
-    def score(self) -> ValidationScore:
-        """Validation of the averaged weights."""
-        return validate(self.averaged_network(), self.materials.validation)
-
     def _validate(self, log: RunLog) -> None:
-        score = self.score()
+        network = self.averaged_network()
+        score = self.last_score = validate(network, self.materials.validation)
         if score.after > self.progress.best_psnr:
             self.progress = dataclasses.replace(self.progress, best_psnr=score.after, best_step=self.progress.step)
             if self.fabric.is_global_zero:
@@ -275,7 +285,8 @@ class Trainer:
         }
         if self.fabric.is_global_zero:
             log.add(record)
-            log.picture(self.progress.step, picture(self.averaged_network(), self.materials.validation))
+            if log.shows_pictures:
+                log.picture(self.progress.step, picture(network, self.materials.validation))
 
     def best_network(self) -> Network:
         """The averaged weights of the best validation, in evaluation mode."""

@@ -76,7 +76,8 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
     assert pairs["title"] == "pairs, real pairs"
     assert identity["methods"]["degraded"]["psnr"] is None, "equal images have no finite PSNR"
     other = disk["methods"][str(static_artifact.path)]
-    assert other["over_baseline"]["mean"] == 0.0
+    assert other["over_baseline"] is None, "one photograph gives no interval"
+    assert other["psnr"] == disk["methods"][str(artifact.path)]["psnr"]
     assert set(other) == {"psnr", "lpips", "fsim", "gmsd", "ms-ssim", "gain", "over_baseline"}
     edges = found["edges"]
     assert edges[str(artifact.path)]["mtf50"] > edges["degraded"]["mtf50"] * 1.5
@@ -93,6 +94,7 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
         (("--data", "{photos}", "--metrics", "sim"), 2, "unknown metric"),
         (("--data", "{photos}", "--metrics", "lpips,psnr"), 2, "first one ranks"),
         (("--data", "{photos}", "--baseline", "other"), 2, "none of the artifacts"),
+        (("--data", "{photos}", "--card", "card.json", "--suite", "disk"), 2, "one whole set"),
         (("--pairs", "{photos}"), 9, "holds no photographs"),
     ],
     ids=str,

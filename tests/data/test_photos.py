@@ -90,6 +90,15 @@ def test_cache_follows_the_folder_and_survives_damage(tmp_path, photo):
         load_photos(folder, 1, None, tmp_path / "file" / "cache")
 
 
+def test_broken_links_are_named_and_skipped(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "good.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    for cache in (None, tmp_path / "cache"):
+        photos = load_photos(tmp_path, 1, None, cache)
+        assert photos.names == ("good.png",)
+        assert "gone.png" in photos.skipped[0]
+
+
 def test_the_same_picture_is_recognised_and_others_are_not(photo_folder, tmp_path, photo):
     names = sorted(photo_folder.glob("*.png"))
     prints = [fingerprint(read_photo(name).rgb) for name in names]
@@ -134,6 +143,17 @@ def test_what_shards_give_depends_on_the_step_alone(shards):
         again = resumed.sampler(step, 64).draw(4, torch.Generator().manual_seed(step))
         assert np.array_equal(again.pixels, seen[step].pixels)
         assert again.names == seen[step].names
+    from torch.utils.data import DataLoader
+
+    class Windows(torch.utils.data.Dataset):
+        source = ShardSource(config)
+
+        def __getitem__(self, step: int) -> tuple[str, ...]:
+            return self.source.sampler(step, 64).draw(4, torch.Generator().manual_seed(step)).names
+
+    for workers in (1, 2):
+        loader = DataLoader(Windows(), batch_size=None, sampler=range(12), num_workers=workers)
+        assert [tuple(names) for names in loader] == [c.names for c in seen], f"{workers} workers see the same"
     back = straight.sampler(2, 64).draw(4, torch.Generator().manual_seed(2))
     assert np.array_equal(back.pixels, seen[2].pixels)
     assert any("p5.png" in line for line in straight.skipped)
@@ -157,6 +177,9 @@ def test_processes_read_different_shards(shards):
 def test_missing_and_useless_shards(tmp_path):
     with pytest.raises(BadInputError, match="2 of 2 are missing"):
         shard_files(str(tmp_path / "x-{0..1}.tar"))
+    (tmp_path / "cut.tar").write_bytes(b"garbage" * 200)
+    with pytest.raises(BadInputError, match=r"cut\.tar"):
+        ShardSource(ShardConfig((tmp_path / "cut.tar",))).sampler(0, 64)
     with tarfile.open(tmp_path / "empty.tar", "w") as tar:
         info = tarfile.TarInfo("a.txt")
         tar.addfile(info, io.BytesIO())

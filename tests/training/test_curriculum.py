@@ -95,6 +95,8 @@ adversarial: {weight: 0.002}
     assert config.distillation == DistillationConfig("nano", response=0.3)
     assert (config.seed, config.steps, config.minutes) == (4, 100, 0.0)
     assert load_recipe(path, {"minutes": 2.0}).steps == 0
+    taught = load_recipe(path, {"distillation": {"labels": "folder"}}).distillation
+    assert taught == DistillationConfig("nano", "folder", response=0.3), "added to the recipe's, not instead"
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,25 @@ adversarial: {weight: 0.002}
         ({"adversarial": {"weight": 0.1}}, "adversarial weight"),
         ({"minutes": 1.0}, "either"),
         ({"mixes": {"a": {"blurs": [{"kind": "fog"}]}}}, "unknown blur"),
+        ({"mixes": {"a": {"blurs": [{"kind": "gaussian", "extent": [1, 20]}]}}}, "ascending"),
+        ({"mixes": {"a": {"blurs": [{"kind": "gaussian", "weight": float("inf")}]}}}, "finite"),
+        ({"mixes": {"a": {"compression": {"quality": [90, 50]}}}}, "JPEG"),
+        ({"weight_decay": -1.0}, "negative"),
+        ({"clip": 0.0}, "clip"),
+        ({"learning_rate": float("nan")}, "finite"),
+        ({"seed": 2**70}, "seed"),
+        ({"stages": [{"crop": 64.9}]}, "crop"),
+        ({"stages": [{"batch": 1.9}]}, "batch"),
+        ({"stages": [{"share": float("inf")}]}, "finite"),
+        ({"distillation": {"teacher": "nano", "confidence": "no"}}, "confidence"),
+        ({"adversarial": {"width": 0}}, "width"),
+        ({"model": {"like": "nano", "name": "../../evil"}}, "letters"),
+        ({"model": {"like": "nano", "name": "/tmp/x"}}, "letters"),
+        ({"model": {"like": "nano", "windows": 1.5}}, "whole numbers"),
+        ({"model": {"like": "nano", "heads": ["denoise"]}, "adversarial": {}}, "sharpen"),
+        ({"model": {"like": "nano", "heads": ["colour"]}, "distillation": {"teacher": "nano"}}, "sharpen"),
+        ({"losses": [{"kind": "perceptual"}], "stages": [{"crop": 24}]}, "32 pixels"),
+        ({1: 2}, "mine.yaml"),
     ],
     ids=str,
 )

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.degrade.mixes import MIXES
@@ -20,6 +21,7 @@ from ensharpen_edge.training.config import DistillationConfig, TrainConfig
 from ensharpen_edge.training.distillation.confidence import removed_share
 from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
 from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher, open_teacher
+from ensharpen_edge.training.losses.registry import LossTerm
 from ensharpen_edge.training.objective import Objective
 
 TINY = StudentConfig("tiny", (8, 8, 16), (1, 1, 1, 1, 1))
@@ -86,6 +88,10 @@ def test_unfit_teachers_are_refused(tmp_path, soft):
         OnnxTeacher(tmp_path.joinpath(onnx_file(tmp_path / "grey.onnx", ["n", 1, "h", "w"])))
     with pytest.raises(BadInputError, match="one float32 RGB image"):
         OnnxTeacher(tmp_path.joinpath(onnx_file(tmp_path / "two.onnx", ["n", 3, "h", "w"], outputs=2)))
+    odd = OnnxTeacher(tmp_path.joinpath(onnx_file(tmp_path / "pairs.onnx", [2, 3, 64, 128])))
+    assert torch.equal(odd(torch.cat([soft[1]] * 3)), torch.cat([soft[1]] * 3)), "a rest of a batch is filled up"
+    with pytest.raises(BadInputError, match=r"floating point in \[0, 1\]"):
+        OnnxTeacher(tmp_path.joinpath(onnx_file(tmp_path / "same.onnx", ["n", 3, "h", "w"])))(100.0 * soft[1])
     with pytest.raises(BadInputError, match="keeps the size"):
         OnnxTeacher(tmp_path.joinpath(onnx_file(tmp_path / "large.onnx", ["n", 3, "h", "w"], scale=2)))(soft[0])
     (tmp_path / "no.onnx").write_text("no")
@@ -147,6 +153,10 @@ def test_damaged_labels_are_refused(tmp_path, photo_folder):
     (folder / "000001.safetensors").write_bytes(b"\0" * 50)
     with pytest.raises(IntegrityError, match="damaged label"):
         read_labels(folder)
+    grey = np.zeros((3, 64, 64), np.float32)
+    save_file({"degraded": grey, "teacher": grey}, folder / "000001.safetensors")
+    with pytest.raises(IntegrityError, match="other types"):
+        read_labels(folder)
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInputError, match="cannot write labels"):
         write_labels(open_teacher("nano"), load_photos(photo_folder), LabelConfig(None, 64), 2, tmp_path / "file")
@@ -207,6 +217,18 @@ def test_features_pass_through_an_adapter_that_learns(soft):
     assert objective.adapter.adapt.weight.shape == (NANO.widths[2], TINY.widths[2], 1, 1)
     assert set(objective.trained_modules()) == {"adapter"}
     assert not any("network" in name for name in objective.state_dict()), "the teacher is no part of the state"
+
+
+def test_two_terms_of_one_kind_are_added(soft):
+    torch.manual_seed(0)
+    batch = batch_of(soft)
+    student = Student(TINY).train()
+    outputs = student.all_outputs(batch.degraded)
+    one, both = (
+        Objective(TrainConfig(TINY, steps=1, losses=losses), student)(batch, outputs)["l1"]
+        for losses in ((LossTerm("l1", 1.0),), (LossTerm("l1", 1.0), LossTerm("l1", 2.0)))
+    )
+    assert float(both.detach()) == pytest.approx(3 * float(one.detach()), rel=1e-5)
 
 
 def test_scales_and_estimate_are_supervised(soft):

@@ -61,6 +61,7 @@ def test_command_trains_and_refuses_to_overwrite(command, named_folder, recipe, 
     assert checkpoint.card["training"]["stage_steps"] == [20, 20]
     assert checkpoint.card["training"]["settings"]["stages"][1]["mix"] == "photo"
     assert list((run / "tensorboard").glob("events.out.tfevents.*"))
+    assert "holds no state" not in done.stderr
     again = command("ensharpen-train", *arguments)
     assert again.returncode == 2
     assert "--resume" in again.stderr
@@ -184,6 +185,7 @@ def test_what_is_judged_is_not_trained_on(command, named_folder, recipe, cache, 
         (("--data", "{empty}"), 9, "holds no photographs"),
         (("--data", "{bad}"), 9, "no usable photograph"),
         (("--data", "x-{{0..3}}.tar", "--validation", "{empty}"), 9, "no such shard"),
+        (("--data", "x-{{0..3}}.tar", "--validation", "{photos}", "--evaluation", "{photos}"), 2, "--evaluation"),
         (("--data", "{photos}", "--config", "nanoo"), 2, "unknown recipe"),
         (("--data", "{photos}", "--teacher", "nowhere.onnx"), 9, "no such teacher"),
         (("--data", "{photos}", "--labels", "{empty}"), 9, "no finished labels"),

@@ -52,7 +52,7 @@ def test_a_few_seconds_of_training_sharpen(make_trainer, few, tmp_path):
     records: list[dict] = []
     trainer = make_trainer(config, tmp_path, Intervals(log_steps=25, validations=4))
     network = trainer.run(records.append)
-    score = trainer.score()
+    score = trainer.last_score
     assert score.cases["soft 1.6/2.55"][1] > score.cases["soft 1.6/2.55"][0] + 0.15
     assert trainer.progress.best_psnr == pytest.approx(max(r["val_psnr"] for r in records if "val_psnr" in r), abs=1e-3)
     lines = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
@@ -197,11 +197,65 @@ def test_minutes_become_steps_once_and_timing_leaves_no_trace(make_trainer, few,
     assert again.progress.step == planned.total
 
 
-def test_half_precision_trains(make_trainer, few, tmp_path):
-    config = dataclasses.replace(few, precision="bf16-mixed", steps=4)
-    records: list[dict] = []
-    make_trainer(config, tmp_path, Intervals(1, 1)).run(records.append)
-    assert all(0 < r["loss"] < 1 for r in records if "loss" in r)
+def test_half_precision_really_rounds(make_trainer, few, tmp_path):
+    losses = {}
+    for precision in ("32-true", "bf16-mixed"):
+        records: list[dict] = []
+        config = dataclasses.replace(few, precision=precision, steps=4)
+        make_trainer(config, tmp_path / precision, Intervals(1, 1)).run(records.append)
+        losses[precision] = [r["loss"] for r in records if "loss" in r]
+    assert losses["bf16-mixed"] != losses["32-true"]
+    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.1)
+
+
+def test_a_run_goes_on_with_the_same_materials_only(make_trainer, few, tmp_path):
+    make_trainer(few, tmp_path, key="these").save()
+    assert make_trainer(few, tmp_path, key="these").resume()
+    with pytest.raises(IntegrityError, match="materials: these -> those"):
+        make_trainer(few, tmp_path, key="those").resume()
+
+
+def test_an_interruption_waits_for_the_end_of_a_step(make_trainer, few, tmp_path):
+    """Ctrl-C in the middle of a step: the state that is saved is that of a whole step."""
+    import os
+    import signal
+
+    trainer = make_trainer(few, tmp_path / "cut")
+    step = trainer.stepper.step
+
+    def interrupted(batch, number, total):
+        if number == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(batch, number, total)
+
+    trainer.stepper.step = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(lambda _: None)
+    resumed = make_trainer(few, tmp_path / "cut")
+    assert resumed.resume()
+    assert resumed.progress.step == 10
+    resumed.run(lambda _: None)
+    straight = make_trainer(few, tmp_path / "straight")
+    straight.run(lambda _: None)
+    expected, actual = weights(straight), weights(resumed)
+    assert all(torch.equal(expected[key], actual[key]) for key in expected)
+
+
+def test_what_goes_wrong_in_a_worker_arrives_as_it_was(few, photos):
+    stages = (Stage(crop=400, batch=4),)
+    config = dataclasses.replace(few, stages=stages)
+    source = BatchSource(config, place_by_steps(stages, 4), FolderSource(photos))
+    with pytest.raises(BadInputError, match=r"smaller than the 424-pixel crop") as error:
+        next(iter(iterate_batches(source, 0, CPU, workers=1)))
+    assert "Traceback" not in str(error.value)
+
+
+def test_small_groups_get_their_share_of_labels(few, photos, tmp_path):
+    folder = write_labels(open_teacher("nano"), photos, LabelConfig(None, 64), 2, tmp_path)
+    config = dataclasses.replace(few, group=1, distillation=DistillationConfig(labels=str(folder), labelled=0.25))
+    timeline = place_by_steps(config.stages, config.steps)
+    source = BatchSource(config, timeline, FolderSource(photos), read_labels(folder))
+    assert sum(len(group.known) for group in source[0]) == 1
 
 
 @pytest.mark.gpu

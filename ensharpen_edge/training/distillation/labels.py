@@ -56,6 +56,7 @@ class Labels:
         sharp: uint8 (N, 3, S, S); zeros where the truth is not known.
         has_sharp: bool (N,).
         key: Identifies the content.
+        photos: Names and fingerprints of the photographs that crops were taken from, without pixels.
     """
 
     degraded: U8
@@ -63,6 +64,7 @@ class Labels:
     sharp: U8
     has_sharp: np.ndarray[tuple[int], np.dtype[np.bool_]]
     key: str
+    photos: PhotoSet
 
     def __len__(self) -> int:
         return len(self.degraded)
@@ -125,7 +127,14 @@ def write_labels(
             if progress:
                 progress(index + 1, count)
         with whole_file(target / INDEX) as temporary:
-            temporary.write_text(json.dumps({"key": key, "count": count, "teacher": teacher.key}), encoding="utf-8")
+            contents = {
+                "key": key,
+                "count": count,
+                "teacher": teacher.key,
+                "photos": photos.names,
+                "fingerprints": photos.fingerprints,
+            }
+            temporary.write_text(json.dumps(contents), encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"{target}: cannot write labels ({error})", hint="finished labels are kept") from error
     return target
@@ -162,21 +171,30 @@ def read_labels(folder: Path) -> Labels:
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         count, key = int(index["count"]), str(index["key"])
+        photos = PhotoSet(tuple(index["photos"]), (), tuple(int(value) for value in index["fingerprints"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(
             f"{folder}: no finished labels ({error})", hint="make them with: ensharpen-train label"
         ) from error
-    degraded, teacher, sharp, known = [], [], [], []
+    degraded: list[U8] = []
+    teacher: list[U8] = []
+    sharp: list[U8] = []
+    known: list[bool] = []
     for number in range(count):
         path = folder / f"{number:06d}.safetensors"
         try:
             tensors = load_file(path)
+            shape = tensors["degraded"].shape
+            if len(shape) != 3 or shape[0] != 3 or (degraded and shape != degraded[0].shape):
+                raise ValueError(f"images of {shape}")
+            if any(image.dtype != np.uint8 or image.shape != shape for image in tensors.values()):
+                raise ValueError("images of other types or sizes")
             degraded.append(tensors["degraded"])
             teacher.append(tensors["teacher"])
-        except (OSError, SafetensorError, KeyError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise IntegrityError(f"{path}: damaged label ({error})", hint="delete it and label again") from error
         known.append("sharp" in tensors)
         sharp.append(tensors.get("sharp", np.zeros_like(degraded[-1])))
     if not degraded:
         raise BadInputError(f"{folder}: holds no labels")
-    return Labels(np.stack(degraded), np.stack(teacher), np.stack(sharp), np.array(known, dtype=np.bool_), key)
+    return Labels(np.stack(degraded), np.stack(teacher), np.stack(sharp), np.array(known, dtype=np.bool_), key, photos)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ensharpen_edge.artifact import sha256_of
@@ -111,15 +112,30 @@ class OnnxTeacher:
         array = images.detach().cpu().float().numpy()
         if self._channels_last:
             array = np.ascontiguousarray(array.transpose(0, 2, 3, 1))
-        name = self._session.get_inputs()[0].name
-        step = self._batch or len(array)
-        parts = [self._session.run(None, {name: array[i : i + step]})[0] for i in range(0, len(array), step)]
-        output = np.concatenate(parts).astype(np.float32)
+        output = self._run(array)
         if output.shape != array.shape:
             raise BadInputError(f"{self._path}: returned {output.shape} for {array.shape}; a teacher keeps the size")
+        if output.dtype.kind != "f" or not -1.0 < float(output.mean()) < 2.0:
+            raise BadInputError(
+                f"{self._path}: returned {output.dtype} with a mean of {float(output.mean()):.3g}; a teacher's image "
+                "is floating point in [0, 1]"
+            )
+        output = output.astype(np.float32)
         if self._channels_last:
             output = np.ascontiguousarray(output.transpose(0, 3, 1, 2))
         return torch.from_numpy(output).clamp(0.0, 1.0).to(images.device)
+
+    def _run(self, array: NDArray[np.float32]) -> NDArray[Any]:
+        """The model on any number of images, in batches of the size it is fixed to."""
+        name = self._session.get_inputs()[0].name
+        step = self._batch or len(array)
+        missing = -len(array) % step
+        padded = np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
+        try:
+            parts = [self._session.run(None, {name: padded[i : i + step]})[0] for i in range(0, len(padded), step)]
+        except Exception as error:  # ONNX Runtime raises classes of its own extension module
+            raise BadInputError(f"{self._path}: cannot run on images of {array.shape} ({error})") from error
+        return np.concatenate(parts)[: len(array)]
 
 
 def open_teacher(name: str, device: torch.device | None = None) -> CheckpointTeacher | OnnxTeacher:

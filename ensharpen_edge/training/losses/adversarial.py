@@ -40,6 +40,8 @@ class AdversarialConfig:
             raise UsageError(f"adversarial weight must lie in (0, {LARGEST_WEIGHT}], got {self.weight}")
         if not 0.0 <= self.warm_up < 1.0:
             raise UsageError(f"adversarial warm-up is a share of the run below 1, got {self.warm_up}")
+        if self.width < 1 or not 0.0 < self.learning_rate < 1.0:
+            raise UsageError(f"adversarial width {self.width} or learning rate {self.learning_rate} is out of range")
 
     def weight_at(self, share: float) -> float:
         """Weight when `share` of the run is done."""

@@ -1,0 +1,157 @@
+"""Which crops to calibrate with: few, real, different, and covering what a camera sees.
+
+Crops are described by brightness, contrast and edge energy, and chosen one by one, each the farthest from those that
+are there already (Gonzalez 1985, farthest-point traversal), after the flattest, the darkest, the brightest and the most
+saturated ones, whose activations reach the ends of many ranges.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensharpen_edge.data.duplicates import SAME_PICTURE
+from ensharpen_edge.data.photos import PhotoSet
+from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.photo import U8
+
+FEWEST = 16
+"""Distinct photographs; fewer say too little about a network's ranges."""
+
+_PER_PHOTO = 6
+_FEATURES = ("brightness", "contrast", "edges", "saturation")
+_FLAT_STEP = 1.0 / 255.0
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CropChoice:
+    """One crop that was chosen.
+
+    Attributes:
+        photo: Name of the photograph.
+        sha256: Of its pixels.
+        top, left: Position.
+        features: Brightness, contrast, edge energy (all 0..1) and share of saturated pixels.
+        reason: Why it was chosen.
+    """
+
+    photo: str
+    sha256: str
+    top: int
+    left: int
+    features: dict[str, float]
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChoiceConfig:
+    """What is wanted.
+
+    Attributes:
+        count: Crops.
+        crop: Side in pixels.
+        seed: Of the candidates' positions.
+        allow_few: Accept fewer than `FEWEST` distinct photographs.
+    """
+
+    count: int = 128
+    crop: int = 256
+    seed: int = 0
+    allow_few: bool = False
+
+
+def distinct(photos: PhotoSet) -> list[int]:
+    """Indices of photographs that are not the same picture as an earlier one."""
+    kept: list[int] = []
+    for index, print_ in enumerate(photos.fingerprints):
+        if all((print_ ^ photos.fingerprints[other]).bit_count() > SAME_PICTURE for other in kept):
+            kept.append(index)
+    return kept
+
+
+def describe(crop: U8) -> dict[str, float]:
+    """Features of a crop, uint8 (S, S, 3)."""
+    values = crop.astype(np.float64) / 255.0
+    grey = values @ np.array([0.299, 0.587, 0.114])
+    slopes = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+    saturated = ((crop <= 1) | (crop >= 254)).any(axis=2).mean()
+    return {
+        "brightness": float(grey.mean()),
+        "contrast": float(grey.std()),
+        "edges": float(slopes),
+        "saturation": float(saturated),
+    }
+
+
+def choose_crops(photos: PhotoSet, config: ChoiceConfig) -> list[CropChoice]:
+    """Choose `config.count` crops, in the order in which they were chosen.
+
+    Raises:
+        BadInputError: Too few distinct photographs, all too small, or nothing but flat ones.
+    """
+    large = [i for i in distinct(photos) if min(photos.images[i].shape[:2]) >= config.crop]
+    if not large:
+        raise BadInputError(
+            f"none of the {len(photos)} photographs is {config.crop} pixels a side", hint="use a smaller --crop"
+        )
+    if len(large) < FEWEST and not config.allow_few:
+        raise BadInputError(
+            f"{len(large)} distinct photographs of at least {config.crop} pixels are too few to calibrate with, "
+            f"{FEWEST} are needed",
+            hint="add photographs, or accept less with --allow-few",
+        )
+    candidates = _candidates(photos, large, config)
+    if max(choice.features["contrast"] for choice in candidates) < _FLAT_STEP:
+        raise BadInputError("every photograph is flat (all black?): ranges from them would mean nothing")
+    order = _order(np.array([[c.features[name] for name in _FEATURES] for c in candidates]), config.count)
+    return [
+        CropChoice(c.photo, c.sha256, c.top, c.left, c.features, reason)
+        for c, reason in ((candidates[index], reason) for index, reason in order)
+    ]
+
+
+def _candidates(photos: PhotoSet, indices: list[int], config: ChoiceConfig) -> list[CropChoice]:
+    per_photo = max(_PER_PHOTO, -(-2 * config.count // len(indices)))
+    found = []
+    for index in indices:
+        image, name = photos.images[index], photos.names[index]
+        digest = hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+        # The positions depend on the photograph alone, so a folder that grows keeps its earlier candidates.
+        rng = np.random.default_rng((config.seed, int(digest[:12], 16)))
+        room = (image.shape[0] - config.crop + 1, image.shape[1] - config.crop + 1)
+        places = {(int(rng.integers(room[0])), int(rng.integers(room[1]))) for _ in range(per_photo)}
+        for top, left in sorted(places):
+            crop = np.asarray(image[top : top + config.crop, left : left + config.crop])
+            found.append(CropChoice(name, digest, top, left, describe(crop), ""))
+    return found
+
+
+def _order(features: F64, count: int) -> list[tuple[int, str]]:
+    """Indices and reasons: the extremes first, then whatever is farthest from all that was chosen."""
+    ranks = features.argsort(axis=0).argsort(axis=0) / max(1, len(features) - 1)
+    chosen: list[tuple[int, str]] = []
+    distance = np.full(len(features), np.inf)
+
+    def take(index: int, reason: str) -> None:
+        chosen.append((index, reason))
+        np.minimum(distance, np.linalg.norm(ranks - ranks[index], axis=1), out=distance)
+        distance[index] = -1.0
+
+    extremes = (
+        ("flattest", int(features[:, 2].argmin())),
+        ("most edges", int(features[:, 2].argmax())),
+        ("darkest", int(features[:, 0].argmin())),
+        ("brightest", int(features[:, 0].argmax())),
+        ("most saturated", int(features[:, 3].argmax())),
+    )
+    for reason, index in extremes:
+        if len(chosen) < count and distance[index] >= 0.0:
+            take(index, reason)
+    while len(chosen) < min(count, len(features)):
+        take(int(distance.argmax()), "farthest from those before")
+    return chosen
