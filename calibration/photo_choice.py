@@ -105,7 +105,7 @@ def choose_crops(photos: PhotoSet, config: ChoiceConfig) -> list[CropChoice]:
             f"{FEWEST} are needed",
             hint="add photographs, or accept less with --allow-few",
         )
-    candidates = _candidates(photos, large, config)
+    candidates = candidate_crops(photos, large, config)
     if max(choice.features["contrast"] for choice in candidates) < _FLAT_STEP:
         raise BadInputError("every photograph is flat (all black?): ranges from them would mean nothing")
     order = _order(np.array([[c.features[name] for name in _FEATURES] for c in candidates]), config.count)
@@ -115,7 +115,8 @@ def choose_crops(photos: PhotoSet, config: ChoiceConfig) -> list[CropChoice]:
     ]
 
 
-def _candidates(photos: PhotoSet, indices: list[int], config: ChoiceConfig) -> list[CropChoice]:
+def candidate_crops(photos: PhotoSet, indices: list[int], config: ChoiceConfig) -> list[CropChoice]:
+    """Some crops of each photograph, twice as many in all as are wanted, without a reason yet."""
     per_photo = max(_PER_PHOTO, -(-2 * config.count // len(indices)))
     found = []
     for index in indices:

@@ -28,7 +28,7 @@ def test_growing_counts_as_one_histogram_over_the_whole_range_would(parts):
     assert grown.counts.sum() == len(values)
     assert np.abs(np.cumsum(grown.counts) - np.cumsum(expected)).max() <= 2, "only values on a bin's border may move"
     assert (grown.low, grown.high) == (float(values.min()), float(values.max()))
-    assert grown.reach == 2.0 ** np.ceil(np.log2(np.abs(values).max()))
+    assert grown.reach == 2.0 ** (np.floor(np.log2(np.abs(values).max())) + 1)
 
 
 def test_order_and_halves_change_nothing(parts):
