@@ -15,7 +15,8 @@ def timeline_table(config: TrainConfig, timeline: Timeline | None = None) -> Tab
     length = f"{timeline.total:,} steps" if timeline else f"{config.minutes:g} minutes"
     table = Table(title=f"{config.model.name}, {length}")
     for heading in ("stage", "when", "steps" if timeline else "share", "mix", "crop", "batch", "strength", "depth"):
-        table.add_column(heading, justify="left" if heading in ("stage", "when", "mix") else "right")
+        wide = _BAR if heading == "when" else None
+        table.add_column(heading, justify="left" if heading in ("stage", "when", "mix") else "right", min_width=wide)
     shares = [stage.share for stage in config.stages]
     if timeline:
         shares = [float(steps) for steps in timeline.steps]
