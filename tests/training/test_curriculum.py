@@ -132,7 +132,7 @@ adversarial: {weight: 0.002}
         ({"distillation": {"teacher": "nano", "confidence": "no"}}, "confidence"),
         ({"adversarial": {"width": 0}}, "width"),
         ({"model": {"like": "nano", "name": "../../evil"}}, "letters"),
-        ({"model": {"like": "nano", "name": "/tmp/x"}}, "letters"),
+        ({"model": {"like": "nano", "name": "/somewhere/else"}}, "letters"),
         ({"model": {"like": "nano", "windows": 1.5}}, "whole numbers"),
         ({"model": {"like": "nano", "heads": ["denoise"]}, "adversarial": {}}, "sharpen"),
         ({"model": {"like": "nano", "heads": ["colour"]}, "distillation": {"teacher": "nano"}}, "sharpen"),
