@@ -34,7 +34,8 @@ class Objective(nn.Module):
         super().__init__()
         self.config = config
         self.terms = [(term.kind, term.weight, term.build()) for term in config.losses]
-        self.modules_of_terms = nn.ModuleList(loss for _, _, loss in self.terms if isinstance(loss, nn.Module))
+        # Registered, so that a perceptual network moves to the device with the objective.
+        self.networks = nn.ModuleList(loss for _, _, loss in self.terms if isinstance(loss, nn.Module))
         self._teacher = (teacher,)  # in a tuple, so that the teacher is no part of this module's state
         self.adapter: FeatureAdapter | None = None
         if config.distillation and config.distillation.features and isinstance(teacher, CheckpointTeacher):

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.data.duplicates import refuse_overlap
 from ensharpen_edge.data.photos import PhotoSet, is_held_out, is_training
@@ -26,8 +24,6 @@ from ensharpen_edge.training.validation import validation_set, validation_side
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-Load = Callable[[Path, int], PhotoSet]
 
 
 @dataclass(frozen=True)
@@ -141,9 +137,3 @@ def _load_once(
         photos = load_photos(folder, smallest, progress, cache)
     fabric.barrier()
     return photos or load_photos(folder, smallest, progress, cache)
-
-
-def device_of(accelerator: str) -> torch.device:
-    """The device of a command that needs no Fabric."""
-    cuda = accelerator == "cuda" or (accelerator == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if cuda else "cpu")

@@ -38,11 +38,6 @@ class Progress:
     seconds: float = 0.0
     scaler: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def total_steps(self) -> int:
-        """Length of the schedule, 0 until it is known."""
-        return sum(self.stage_steps)
-
 
 @dataclass(frozen=True)
 class RunState:
