@@ -261,7 +261,8 @@ class Trainer:
         """One record: means over the processes, whose batches differ."""
         if self.fabric.world_size > 1:
             names = sorted(record["terms"])
-            values = torch.tensor([record["loss"], *(record["terms"][name] for name in names)], dtype=torch.float64)
+            numbers = [record["loss"], *(record["terms"][name] for name in names)]
+            values = torch.tensor(numbers, dtype=torch.float64, device=self.fabric.device)
             means = torch.as_tensor(self.fabric.all_reduce(values, reduce_op="mean")).tolist()
             loss, *terms = (round(value, 6) for value in means)
             record = {**record, "loss": loss, "terms": dict(zip(names, terms, strict=True))}
