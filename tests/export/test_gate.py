@@ -16,7 +16,7 @@ from ensharpen_edge.models.checkpoint import find_checkpoint
 
 @pytest.fixture(scope="module")
 def student():
-    return torch_run(find_checkpoint("nano").student)
+    return torch_run(find_checkpoint("nano").network)
 
 
 @pytest.fixture(scope="module")
