@@ -1,10 +1,10 @@
-"""`ensharpen-calibrate`: what photographs do to every tensor of a network."""
+"""`ensharpen-calibrate`: what photographs do to every tensor of a network, and which layers can take 8 bits."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,34 +13,54 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.console import print_json, progress, run_command, stderr, stdout
 from ensharpen_edge.errors import UsageError, require
 
+if TYPE_CHECKING:
+    from ensharpen_edge.calibration.plan import Plan
+    from ensharpen_edge.calibration.planning import Planning
+    from ensharpen_edge.calibration.run import CalibrationResult
+    from ensharpen_edge.calibration.sensitivity import Damage
+
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+CHART = "sensitivity.png"
 
 
 @app.command()
 def calibrate(
-    artifact: Annotated[Path, typer.Argument(help="An fp32 ONNX artifact.")],
     data: Annotated[Path, typer.Option(help="Folder of sharp photographs, not those that judge the result.")],
+    artifact: Annotated[Path, typer.Argument(help="An fp32 ONNX artifact.")] = Path("build/nano-onnx-fp32"),
     out: Annotated[Path | None, typer.Option(help="Folder of the table. Default: ARTIFACT-calibration.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=2, help="Crops.")] = 128,
     crop: Annotated[int, typer.Option(min=8, help="Side of the crops.")] = 256,
-    mix: Annotated[str, typer.Option(help="Degradations, as in training.")] = "photo",
-    method: Annotated[str, typer.Option(help="Range method of the stability check.")] = "mse",
+    mix: Annotated[str | None, typer.Option(help="Degradations. Default: those the network was trained with.")] = None,
+    method: Annotated[str, typer.Option(help="min-max, moving average, percentile, entropy, mse.")] = "percentile",
     samples: Annotated[
         int, typer.Option(min=0, help="Values of a tensor counted per crop; 0 counts all (slow).")
     ] = 16_384,
     seed: Annotated[int, typer.Option(help="Of candidates and degradations.")] = 0,
     allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
+    plan: Annotated[bool, typer.Option("--plan/--no-plan", help="Search which layers can be int8.")] = True,
+    scheme: Annotated[str, typer.Option(help="onnx, onnx vnni, onnx int16, tensorrt.")] = "onnx",
+    rounding: Annotated[str, typer.Option(help="Of weights: nearest, bias, moments.")] = "moments",
+    keep: Annotated[str, typer.Option(help="Layers that stay float in any case, with commas.")] = "head,tail",
+    max_drop: Annotated[float, typer.Option(min=0, help="Largest loss of PSNR that the plan may cost, dB.")] = 0.02,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Measure every layer and tensor, alone and left out; draw a chart.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder of decoded photographs.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
 ) -> None:
-    """Choose crops that cover what a camera sees, run the network on them once, and write the calibration table.
+    """Choose crops that cover what a camera sees, run the network on them once, write the calibration table, and find
+    the plan with the fewest float layers.
 
     Both halves of the crops are compared: ranges that move by more than 20 % are named, and ask for more photographs.
+    Measurements of sensitivity are kept beside the table, so an interrupted or repeated call goes on.
 
-    [bold]Example[/]
+    [bold]Examples[/]
 
       ensharpen-calibrate build/nano-onnx-fp32 --data photos -n 128
+
+      ensharpen-calibrate build/nano-onnx-fp32 --data photos --max-drop 0.02 --keep head,tail --sensitivity
     """
     for module in ("onnx", "onnxruntime", "torch"):
         require(module, "onnx")
@@ -54,36 +74,83 @@ def calibrate(
         )
     if crop % manifest.shape.multiple_of:
         raise UsageError(f"--crop must be a multiple of {manifest.shape.multiple_of} for {manifest.name}, got {crop}")
-    from ensharpen_edge.calibration.degraded_crops import Preprocessing
+    from ensharpen_edge.calibration.degraded_crops import Preprocessing, training_mix
     from ensharpen_edge.calibration.photo_choice import ChoiceConfig
-    from ensharpen_edge.calibration.run import CalibrationRequest, run_calibration
+    from ensharpen_edge.calibration.plan import PLAN, names_in, save_plan
+    from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
+    from ensharpen_edge.calibration.recipe import QuantizationSettings
+    from ensharpen_edge.calibration.run import CalibrationRequest, FloatGraph, choose_photos, run_calibration
     from ensharpen_edge.data.cache import default_cache
 
-    settings = Preprocessing(mix, crop, seed)
-    request = CalibrationRequest(
-        opened, data, ChoiceConfig(count, settings.chosen_side, seed, allow_few), settings, method, samples, threads,
-        cache or default_cache(),
-    )  # fmt: skip
+    wanted = PlanRequest(QuantizationSettings(scheme, method, rounding), names_in(keep), max_drop)
+    graph = FloatGraph.of_artifact(opened)
+    settings = Preprocessing(mix or training_mix(graph.training), crop, seed)
+    choice = ChoiceConfig(count, settings.chosen_side, seed, allow_few)
+    request = CalibrationRequest(data, choice, settings, method, samples, threads, cache or default_cache())
     folder = out or artifact.with_name(f"{artifact.name}-calibration")
+    chosen = choose_photos(graph, request)
     with progress(quiet=json_output) as bar:
-        task = bar.add_task("calibrating", total=count)
-        result = run_calibration(request, folder, lambda done: bar.update(task, completed=done))
-    unstable = [movement for movement in result.movements if movement.share > result.limit]
+        task = bar.add_task("calibrating", total=len(chosen.choices))
+        result = run_calibration(graph, request, chosen, folder, lambda done: bar.update(task, completed=done))
+    found: Plan | None = None
+    damages: list[Damage] = []
+    if plan or sensitivity:
+        planning = prepare_planning(graph, result.table, chosen, settings, wanted, folder)
+        if plan:
+            with stderr().status("planning") as status:
+                found, _ = planning.search(wanted.keep, status.update)
+            save_plan(found, folder / PLAN)
+        if sensitivity:
+            damages = _measure(planning, found, folder / CHART, manifest.name, json_output)
     if json_output:
-        print_json(
-            {
-                "table": str(folder),
-                "key": result.table.provenance.key,
-                "crops": len(result.table.choices),
-                "photographs": len({choice.sha256 for choice in result.table.choices}),
-                "tensors": len(result.table.histograms),
-                "unstable": {m.tensor: round(m.share, 3) for m in unstable},
-                "skipped": list(result.skipped),
-            }
-        )
+        print_json(_report(result, chosen.photos.skipped, found, damages, folder))
         return
-    for line in result.skipped:
+    for line in chosen.photos.skipped:
         stderr().print(f"skipped: {line}")
+    _print_table(result, method)
+    if damages:
+        stdout().print(_sensitivity_table(damages))
+        stdout().print(folder / CHART)
+    if found is not None:
+        stdout().print(f"{len(found.layers) - len(found.kept)} of {len(found.layers)} layers in int8: {folder / PLAN}")
+    stdout().print(f"{folder}  {len(result.table.choices)} crops, key {result.table.provenance.key[:16]}")
+
+
+def _measure(planning: Planning, plan: Plan | None, path: Path, name: str, quiet: bool) -> list[Damage]:
+    from ensharpen_edge.calibration.chart import draw_sensitivities
+    from ensharpen_edge.calibration.sensitivity import measure_all
+
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task("measuring sensitivities", total=None)
+        damages = measure_all(
+            planning.meter, planning.quantizer, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    settings = planning.quantizer.settings
+    draw_sensitivities(damages, plan, f"{name}, scheme {settings.scheme}, ranges {settings.method}", path)
+    return damages
+
+
+def _report(
+    result: CalibrationResult, skipped: tuple[str, ...], plan: Plan | None, damages: list[Damage], folder: Path
+) -> dict[str, Any]:
+    from ensharpen_edge.calibration.stability import UNSTABLE
+
+    return {
+        "table": str(folder),
+        "key": result.table.provenance.key,
+        "crops": len(result.table.choices),
+        "photographs": len({choice.sha256 for choice in result.table.choices}),
+        "tensors": len(result.table.histograms),
+        "unstable": {m.tensor: round(m.share, 3) for m in result.movements if m.share > UNSTABLE},
+        "skipped": list(skipped),
+        "plan": None if plan is None else {"layers": plan.layers, "notes": plan.notes},
+        "sensitivity": [{"kind": d.kind, "name": d.name, "how": d.how, "psnr": round(d.psnr, 2)} for d in damages],
+    }
+
+
+def _print_table(result: CalibrationResult, method: str) -> None:
+    from ensharpen_edge.calibration.stability import UNSTABLE
+
     reasons = Counter(choice.reason for choice in result.table.choices)
     stdout().print(", ".join(f"{number} {reason}" for reason, number in reasons.items()))
     table = Table(title=f"{len(result.table.histograms)} tensors; what differs most between the halves ({method})")
@@ -94,11 +161,25 @@ def calibrate(
             movement.tensor, f"{movement.first:.4g}", f"{movement.second:.4g}", f"{100 * movement.share:.0f} %"
         )
     stdout().print(table)
+    unstable = sum(movement.share > UNSTABLE for movement in result.movements)
     if unstable:
         stderr().print(
-            f"warning: {len(unstable)} ranges move by more than {100 * result.limit:.0f} %: more photographs would help"
+            f"warning: {unstable} ranges move by more than {100 * UNSTABLE:.0f} %: more photographs would help"
         )
-    stdout().print(f"{folder}  {len(result.table.choices)} crops, key {result.table.provenance.key[:16]}")
+
+
+def _sensitivity_table(damages: list[Damage]) -> Table:
+    from ensharpen_edge.calibration.sensitivity import ONLY
+
+    table = Table(title="PSNR against float, dB: the ten costliest of each kind")
+    for heading in ("kind", "name", "only this", "all but this"):
+        table.add_column(heading, justify="left" if heading in ("kind", "name") else "right")
+    others = {(d.kind, d.name): d.psnr for d in damages if d.how != ONLY}
+    for kind in dict.fromkeys(d.kind for d in damages):
+        alone = sorted((d for d in damages if d.kind == kind and d.how == ONLY), key=lambda d: d.psnr)
+        for damage in alone[:10]:
+            table.add_row(kind, damage.name, f"{damage.psnr:.1f}", f"{others[kind, damage.name]:.1f}")
+    return table
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from ensharpen_edge.calibration.histogram import Histogram, StreamingHistogram
 from ensharpen_edge.errors import BadInputError, require
 
 F32 = NDArray[np.float32]
+Visitor = Callable[[int, str, F32], None]
 
 DEFAULT_SAMPLES = 16_384
 """Values of a tensor that a photograph's histogram counts; smallest and largest value are always exact. Counting all of
@@ -88,16 +89,26 @@ class Observer:
         yield from zip(wanted, self._session.run(wanted, {self._input: batch}), strict=True)
 
     def collect(
-        self, inputs: Iterable[PhotoInput], progress: Callable[[int], None] = lambda _done: None
+        self,
+        inputs: Iterable[PhotoInput],
+        progress: Callable[[int], None] = lambda _done: None,
+        visitor: Visitor | None = None,
     ) -> dict[str, Histogram]:
         """Histograms of all watched tensors over the photographs.
+
+        Args:
+            inputs: The photographs.
+            progress: Called with how many are done.
+            visitor: Called with every tensor as well: photograph's number from 0, name, values.
 
         Raises:
             BadInputError: A tensor holds NaN or Inf, or there were no photographs.
         """
         streams = {name: StreamingHistogram(name) for name in self.names}
-        for done, photo in enumerate(inputs, start=1):
+        for number, photo in enumerate(inputs):
             for name, values in self.tensors(photo.batch):
                 streams[name].add(values, photo.name, self._samples)
-            progress(done)
+                if visitor is not None:
+                    visitor(number, name, values)
+            progress(number + 1)
         return {name: stream.freeze() for name, stream in streams.items()}

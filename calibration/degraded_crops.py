@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,21 @@ from ensharpen_edge.degrade.mix import MARGIN, degrade
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.errors import unknown_name
 
+ANY_PHOTO = "photo"
+
+
+def training_mix(training: Mapping[str, Any]) -> str:
+    """Name of the degradations that a network was last trained with, or everything when its card does not say.
+
+    Ranges from other degradations cut off what the network does with its own.
+
+    Args:
+        training: The part of a checkpoint's card.
+    """
+    stages = training.get("settings", {}).get("stages") or [{}]
+    mix = training.get("mix", stages[-1].get("mix"))
+    return mix if mix in MIXES else ANY_PHOTO
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -27,7 +42,7 @@ class Preprocessing:
         seed: Of the degradations.
     """
 
-    mix: str = "photo"
+    mix: str = ANY_PHOTO
     crop: int = 256
     seed: int = 0
 
@@ -45,14 +60,18 @@ class Preprocessing:
         return {"mix": MIXES[self.mix].to_dict(), "crop": self.crop, "seed": self.seed}
 
 
-def degraded_inputs(photos: PhotoSet, choices: tuple[CropChoice, ...], settings: Preprocessing) -> Iterator[PhotoInput]:
+def sharp_crop(photos: PhotoSet, choice: CropChoice, settings: Preprocessing) -> torch.Tensor:
+    """One chosen crop, float32 (1, 3, S, S) in [0, 1], with the margins that `degrade` uses up."""
+    side = settings.chosen_side
+    image = photos.images[photos.names.index(choice.photo)]
+    pixels = image[choice.top : choice.top + side, choice.left : choice.left + side]
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].float() / 255.0
+
+
+def degraded_inputs(photos: PhotoSet, choices: Sequence[CropChoice], settings: Preprocessing) -> Iterator[PhotoInput]:
     """The chosen crops, one after the other. Each has a seed of its own, so a part of them is degraded alike."""
-    images = dict(zip(photos.names, photos.images, strict=True))
     for choice in choices:
-        side = settings.chosen_side
-        pixels = images[choice.photo][choice.top : choice.top + side, choice.left : choice.left + side]
-        crop = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].float() / 255.0
         seed = (int(choice.sha256[:12], 16) + 7919 * choice.top + choice.left + settings.seed) % 2**63
-        batch = degrade(crop, MIXES[settings.mix], torch.Generator().manual_seed(seed))
+        batch = degrade(sharp_crop(photos, choice, settings), MIXES[settings.mix], torch.Generator().manual_seed(seed))
         name = f"{choice.photo} at {choice.left},{choice.top}"
         yield PhotoInput(name, np.ascontiguousarray(batch.degraded.clamp(0.0, 1.0).numpy()))

@@ -61,7 +61,7 @@ class RangeConfig:
     """
 
     method: str = "mse"
-    percentile: float = 99.999
+    percentile: float = 99.9997
     momentum: float = 0.9
     candidates: int = 100
 

@@ -4,20 +4,82 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import onnx
+import numpy as np
+from numpy.typing import NDArray
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.calibration.collect import Observer
+from ensharpen_edge.calibration.collect import DEFAULT_SAMPLES, Observer
 from ensharpen_edge.calibration.degraded_crops import Preprocessing, degraded_inputs
-from ensharpen_edge.calibration.histogram import BINS, merge
-from ensharpen_edge.calibration.photo_choice import ChoiceConfig, choose_crops
+from ensharpen_edge.calibration.equalise import STRENGTH, channel_peaks, equalised, find_scales
+from ensharpen_edge.calibration.histogram import BINS, Histogram, merge
+from ensharpen_edge.calibration.layers import find_layers
+from ensharpen_edge.calibration.moments import PATCHES, MomentCollector, Moments
+from ensharpen_edge.calibration.photo_choice import ChoiceConfig, CropChoice, choose_crops
 from ensharpen_edge.calibration.ranges import RangeConfig, Scheme
-from ensharpen_edge.calibration.stability import UNSTABLE, Movement, compare_halves
+from ensharpen_edge.calibration.stability import Movement, compare_halves
 from ensharpen_edge.calibration.table import CalibrationTable, Provenance, photo_keys, save_table
 from ensharpen_edge.data.cache import load_photos
+from ensharpen_edge.data.photos import PhotoSet
+from ensharpen_edge.errors import IntegrityError, require
+
+F64 = NDArray[np.float64]
+
+DETAILED = 16
+"""Crops that channel peaks and moments are taken from; they vary less between photographs than extremes do."""
+
+
+@dataclass(frozen=True)
+class FloatGraph:
+    """What is calibrated.
+
+    Attributes:
+        model: onnx.ModelProto, float32, one input and one output.
+        sha256: Of the graph, serialised.
+        weights: sha256 of the checkpoint.
+        multiple_of: Sides must be multiples of this.
+        name: Of the network.
+        training: From the checkpoint's card.
+    """
+
+    model: Any
+    sha256: str
+    weights: str
+    multiple_of: int
+    name: str
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_artifact(cls, artifact: Artifact) -> FloatGraph:
+        """The graph of an fp32 ONNX artifact.
+
+        Raises:
+            MissingToolError: onnx is not installed.
+            IntegrityError: The file is no ONNX graph.
+        """
+        onnx = require("onnx", "onnx")
+        manifest = artifact.manifest
+        data = artifact.read_model()
+        try:
+            model = onnx.load_from_string(data)
+        except Exception as error:  # protobuf raises its own unexported exception classes
+            raise IntegrityError(f"{artifact.model_path}: no ONNX graph ({error})") from error
+        return cls(
+            model,
+            graph_hash(model),
+            str(manifest.source["checkpoint_sha256"]),
+            manifest.shape.multiple_of,
+            manifest.name,
+            dict(manifest.source.get("training", {})),
+        )
+
+
+def graph_hash(model: Any) -> str:  # noqa: ANN401
+    """sha256 of a graph's nodes and weights, whatever its file's own metadata say."""
+    return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -25,7 +87,6 @@ class CalibrationRequest:
     """One calibration.
 
     Attributes:
-        artifact: fp32 ONNX.
         data: Folder of sharp photographs.
         choice: Which crops.
         preprocessing: How they are degraded.
@@ -35,14 +96,28 @@ class CalibrationRequest:
         cache: Folder of decoded photographs, or None.
     """
 
-    artifact: Artifact
     data: Path
     choice: ChoiceConfig
     preprocessing: Preprocessing
-    method: str
-    samples: int
-    threads: int
-    cache: Path | None
+    method: str = "percentile"
+    samples: int = DEFAULT_SAMPLES
+    threads: int = 0
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class ChosenPhotos:
+    """What a calibration will look at.
+
+    Attributes:
+        photos: All of the folder.
+        choices: The crops.
+        provenance: Of the table that will come out.
+    """
+
+    photos: PhotoSet
+    choices: tuple[CropChoice, ...]
+    provenance: Provenance
 
 
 @dataclass(frozen=True)
@@ -52,45 +127,83 @@ class CalibrationResult:
     Attributes:
         table: As written.
         movements: Between the halves, the largest first.
-        limit: Above which a range counts as unstable.
-        skipped: Files that could not be used.
     """
 
     table: CalibrationTable
     movements: list[Movement]
-    limit: float
-    skipped: tuple[str, ...]
+
+
+def choose_photos(graph: FloatGraph, request: CalibrationRequest) -> ChosenPhotos:
+    """Choose the crops.
+
+    Raises:
+        BadInputError: Unfit photographs.
+    """
+    photos = load_photos(request.data, 1, None, request.cache)
+    choices = tuple(choose_crops(photos, request.choice))
+    provenance = Provenance(
+        weights=graph.weights,
+        graph=graph.sha256,
+        photos=photo_keys(choices),
+        preprocessing=request.preprocessing.to_dict(),
+        collector={
+            "bins": BINS,
+            "samples": request.samples,
+            "equalise": STRENGTH,
+            "detailed crops": DETAILED,
+            "patches": PATCHES,
+        },
+    )
+    return ChosenPhotos(photos, choices, provenance)
 
 
 def run_calibration(
-    request: CalibrationRequest, folder: Path, progress: Callable[[int], None] = lambda _done: None
+    graph: FloatGraph,
+    request: CalibrationRequest,
+    chosen: ChosenPhotos,
+    folder: Path,
+    progress: Callable[[int], None] = lambda _done: None,
 ) -> CalibrationResult:
-    """Choose, degrade, run, and write the table to `folder`.
+    """Degrade, equalise, run, and write the table to `folder`.
 
-    The crops with even and with odd numbers are collected apart, compared, and merged: every crop runs once.
+    The crops with even and with odd numbers are collected apart, compared, and merged: every crop runs once, and the
+    first few once more before, for the equalisation.
 
     Raises:
-        BadInputError: Unfit photographs, or NaN on the way.
+        BadInputError: NaN on the way.
         UsageError: An unknown range method.
     """
     config = RangeConfig(request.method)
-    photos = load_photos(request.data, 1, None, request.cache)
-    choices = tuple(choose_crops(photos, request.choice))
-    file = request.artifact.path / request.artifact.manifest.model_file
-    model = onnx.load(str(file))
+    settings, choices = request.preprocessing, chosen.choices
+    peaks = channel_peaks(
+        Observer(graph.model, request.samples, request.threads),
+        degraded_inputs(chosen.photos, choices[:DETAILED], settings),
+    )
+    scales = find_scales(graph.model, peaks)
+    model = equalised(graph.model, scales)
     observer = Observer(model, request.samples, request.threads)
+    collector = MomentCollector(model, find_layers(model))
+
+    def visit(number: int, name: str, values: NDArray[np.float32]) -> None:
+        if number < DETAILED:
+            collector.add(name, values)
+
     half = (len(choices) + 1) // 2
-    first = observer.collect(degraded_inputs(photos, choices[::2], request.preprocessing), progress)
+    first = observer.collect(degraded_inputs(chosen.photos, choices[::2], settings), progress, visit)
     second = observer.collect(
-        degraded_inputs(photos, choices[1::2], request.preprocessing), lambda done: progress(half + done)
+        degraded_inputs(chosen.photos, choices[1::2], settings), lambda done: progress(half + done)
     )
-    provenance = Provenance(
-        weights=str(request.artifact.manifest.source["checkpoint_sha256"]),
-        graph=hashlib.sha256(file.read_bytes()).hexdigest(),
-        photos=photo_keys(choices),
-        preprocessing=request.preprocessing.to_dict(),
-        collector={"bins": BINS, "samples": request.samples},
-    )
-    table = CalibrationTable(provenance, choices, {name: merge(first[name], second[name]) for name in first})
+    table = _table(chosen, first, second, scales, collector.freeze())
     save_table(table, folder)
-    return CalibrationResult(table, compare_halves(first, second, Scheme(), config), UNSTABLE, photos.skipped)
+    return CalibrationResult(table, compare_halves(first, second, Scheme(), config))
+
+
+def _table(
+    chosen: ChosenPhotos,
+    first: dict[str, Histogram],
+    second: dict[str, Histogram],
+    scales: dict[str, F64],
+    moments: dict[str, Moments],
+) -> CalibrationTable:
+    histograms = {name: merge(first[name], second[name]) for name in first}
+    return CalibrationTable(chosen.provenance, chosen.choices, histograms, scales, moments)

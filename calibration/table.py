@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.calibration.histogram import Histogram
+from ensharpen_edge.calibration.moments import Moments
 from ensharpen_edge.calibration.photo_choice import CropChoice
 from ensharpen_edge.errors import BadInputError, IntegrityError
 from ensharpen_edge.whole_file import whole_file
 
 TABLE, HISTOGRAMS = "table.json", "histograms.npz"
-_SCHEMA = 1
+_SCHEMA = 2
+
+F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,16 @@ class CalibrationTable:
     Attributes:
         provenance: From what it was made.
         choices: The crops and why they were chosen.
-        histograms: By tensor.
+        histograms: By tensor of the equalised graph.
+        scales: (C,) factors by tensor that make the float graph the equalised one (`equalise.equalised`).
+        moments: By layer of the equalised graph.
     """
 
     provenance: Provenance
     choices: tuple[CropChoice, ...]
     histograms: dict[str, Histogram]
+    scales: dict[str, F64]
+    moments: dict[str, Moments]
 
 
 def photo_keys(choices: tuple[CropChoice, ...]) -> tuple[str, ...]:
@@ -105,6 +113,11 @@ def save_table(table: CalibrationTable, folder: Path) -> None:
         arrays[f"counts{index}"] = histogram.counts
         arrays[f"extremes{index}"] = np.array([histogram.lows, histogram.highs])
         tensors.append({"name": name, "reach": histogram.reach, "low": histogram.low, "high": histogram.high})
+    for index, scale in enumerate(table.scales.values()):
+        arrays[f"scale{index}"] = scale
+    for index, moments in enumerate(table.moments.values()):
+        arrays[f"mean{index}"] = moments.mean.astype(np.float32)
+        arrays[f"second{index}"] = moments.second.astype(np.float32)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / HISTOGRAMS) as temporary, temporary.open("wb") as file:
@@ -115,6 +128,8 @@ def save_table(table: CalibrationTable, folder: Path) -> None:
             "provenance": dataclasses.asdict(table.provenance),
             "choices": [dataclasses.asdict(choice) for choice in table.choices],
             "tensors": tensors,
+            "scaled": list(table.scales),
+            "layers": list(table.moments),
             "histograms_sha256": sha256_of(folder / HISTOGRAMS),
         }
         with whole_file(folder / TABLE) as temporary:
@@ -136,34 +151,49 @@ def load_table(folder: Path, expected: Provenance | None = None) -> CalibrationT
     try:
         content = json.loads((folder / TABLE).read_text(encoding="utf-8"))
         if content["schema"] != _SCHEMA:
-            raise IntegrityError(f"{folder}: a table of schema {content['schema']}, this version reads {_SCHEMA}")
+            raise IntegrityError(
+                f"{folder}: a table of schema {content['schema']}, this version reads {_SCHEMA}", hint="calibrate again"
+            )
         stored = content["provenance"]
         provenance = Provenance(**{**stored, "photos": tuple(stored["photos"])})
         choices = tuple(CropChoice(**choice) for choice in content["choices"])
-        sha256, tensors = content["histograms_sha256"], content["tensors"]
         if provenance.key != content["key"]:
             raise IntegrityError(f"{folder}: the table was altered: its key does not fit its content")
+        if expected is not None:
+            check_fits(provenance, expected, folder)
+        return CalibrationTable(provenance, choices, *_load_arrays(folder / HISTOGRAMS, content))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{folder}: no readable calibration table ({error})", hint="calibrate again") from error
-    if expected is not None and provenance.key != expected.key:
+
+
+def check_fits(stored: Provenance, expected: Provenance, folder: Path) -> None:
+    """Raises `IntegrityError` with the differences when a table was made from something else."""
+    if stored.key != expected.key:
         raise IntegrityError(
-            f"{folder}: made from something else ({'; '.join(provenance.differences(expected))})",
-            hint="calibrate again",
+            f"{folder}: made from something else ({'; '.join(stored.differences(expected))})", hint="calibrate again"
         )
-    return CalibrationTable(provenance, choices, _load_histograms(folder / HISTOGRAMS, sha256, tensors))
 
 
-def _load_histograms(path: Path, sha256: str, tensors: list[dict[str, Any]]) -> dict[str, Histogram]:
+def _load_arrays(
+    path: Path, content: dict[str, Any]
+) -> tuple[dict[str, Histogram], dict[str, F64], dict[str, Moments]]:
     try:
-        if sha256_of(path) != sha256:
+        if sha256_of(path) != content["histograms_sha256"]:
             raise IntegrityError(f"{path}: differs from its hash in {TABLE}", hint="calibrate again")
-        histograms = {}
         with np.load(path, allow_pickle=False) as arrays:
-            for index, entry in enumerate(tensors):
+            histograms = {}
+            for index, entry in enumerate(content["tensors"]):
                 lows, highs = arrays[f"extremes{index}"].tolist()
                 histograms[str(entry["name"])] = Histogram(
                     arrays[f"counts{index}"], entry["reach"], entry["low"], entry["high"], tuple(lows), tuple(highs)
                 )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            scales = {str(name): arrays[f"scale{index}"] for index, name in enumerate(content["scaled"])}
+            moments = {
+                str(name): Moments(
+                    arrays[f"mean{index}"].astype(np.float64), arrays[f"second{index}"].astype(np.float64)
+                )
+                for index, name in enumerate(content["layers"])
+            }
+    except zipfile.BadZipFile as error:
         raise IntegrityError(f"{path}: damaged ({error})", hint="calibrate again") from error
-    return histograms
+    return histograms, scales, moments

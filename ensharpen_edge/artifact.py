@@ -124,6 +124,7 @@ class Manifest:
         source: The checkpoint it came from (sha256, configuration, training data).
         files: sha256 of every file of the folder but the manifest.
         calibration_key: Key of the calibration table, for quantized artifacts.
+        quantization: How it was quantized, and which layers were not.
         tools: Versions that made it.
         parity, gate: Reports of the export.
         build: When and on what it was made.
@@ -139,6 +140,7 @@ class Manifest:
     source: dict[str, Any]
     files: dict[str, str] = field(default_factory=dict)
     calibration_key: str | None = None
+    quantization: dict[str, Any] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     gate: dict[str, Any] = field(default_factory=dict)

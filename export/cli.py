@@ -34,10 +34,27 @@ def export(
     model: Annotated[
         str, typer.Option(help="A shipped model (nano), or the path of a .safetensors checkpoint.")
     ] = "nano",
-    precision: Annotated[str, typer.Option(help="fp32, fp16; several with commas.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32, fp16, int8; several with commas.")] = "fp32",
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("build"),
     size: Annotated[str | None, typer.Option(help="Static HxW; without it the graph takes any size.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Sharp photographs for the quality gate.")] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="For the quality gate: sharp photographs, or real pairs in blur/ and sharp/; repeatable."),
+    ] = None,
+    calib: Annotated[
+        Path | None, typer.Option(help="For int8: photographs, or the folder that ensharpen-calibrate wrote.")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", "--count", min=2, help="Crops to calibrate with.")] = 128,
+    crop: Annotated[int, typer.Option(min=8, help="Side of those crops.")] = 256,
+    method: Annotated[
+        str, typer.Option(help="Range method: min-max, moving average, percentile, entropy, mse.")
+    ] = "percentile",
+    rounding: Annotated[str, typer.Option(help="Of weights: nearest, bias, moments.")] = "moments",
+    scheme: Annotated[str, typer.Option(help="Of codes: onnx, onnx vnni.")] = "onnx",
+    plan: Annotated[Path | None, typer.Option(help="A plan.json: which layers are int8.")] = None,
+    keep: Annotated[str, typer.Option(help="Layers that stay float in any plan, with commas.")] = "head,tail",
+    plan_drop: Annotated[float, typer.Option(min=0, help="Largest loss of PSNR that a new plan may cost, dB.")] = 0.02,
+    allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
     max_drop: Annotated[float, typer.Option(min=0, help="Largest mean loss of PSNR the gate allows, dB.")] = 0.05,
     min_retained: Annotated[
         float, typer.Option(min=0, max=1, help="Smallest share of the sharpening gain the gate allows.")
@@ -56,10 +73,17 @@ def export(
       ensharpen-export --target onnx --model nano --out build
 
       ensharpen-export --target onnx --precision fp32,fp16 --model runs/mine/mine.safetensors --data my_photos
+
+      ensharpen-export --target onnx --precision int8 --calib my_photos --data other_photos
     """
     require("torch", "onnx")
+    from ensharpen_edge.calibration.plan import names_in
+    from ensharpen_edge.calibration.planning import PlanRequest
+    from ensharpen_edge.calibration.recipe import QuantizationSettings
+    from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.export.gate import GateLimits
     from ensharpen_edge.export.pipeline import artifact_name, export_model
+    from ensharpen_edge.export.quantization import QuantizationRequest
     from ensharpen_edge.export.registry import check_precision, find_target
     from ensharpen_edge.export.request import ExportRequest
     from ensharpen_edge.export.tables import print_result, result_dict
@@ -69,9 +93,15 @@ def export(
     for part in precisions:
         check_precision(chosen, part)
     limits = GateLimits(mean_drop=max_drop, retained=min_retained)
+    quantization = None
+    if calib is not None:
+        wanted = PlanRequest(QuantizationSettings(scheme, method, rounding), names_in(keep), plan_drop)
+        quantization = QuantizationRequest(calib, plan, wanted, count, crop, allow_few=allow_few, cache=default_cache())
     results = []
     for part in precisions:
-        request = ExportRequest(model, target, part, out, parse_size(size), data, drill, limits)
+        request = ExportRequest(
+            model, target, part, out, parse_size(size), tuple(data or ()), drill, limits, quantization
+        )
         console = stderr()
         try:
             with console.status("starting") as status:

@@ -1,50 +1,77 @@
-"""Photographs for the quality gate: sharp crops and their fixed, seeded degradations."""
+"""Photographs for the quality gate: sharp crops with their fixed, seeded degradations, and real pairs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ensharpen_edge.data.photos import list_photos
-from ensharpen_edge.degrade.soft_photo import soft_photo
+from ensharpen_edge.degrade.soft_photo import GATE_CASES, soft_photo
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.export.gate import GatePair
 from ensharpen_edge.export.probes import probe_photos, to_batch
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo import U8
 
-CASES = ((1.0, 0.0), (1.6, 2.55), (2.4, 2.55))
-"""(blur sigma in pixels, noise sigma in code values), all in the students' training range."""
-
-CROP = 256
-MOST = 32
+CROP, PAIR_CROP = 256, 512
+MOST = 68
+BLURRED, SHARP = "blur", "sharp"
 
 
-def gate_pairs(folder: Path | None = None) -> list[GatePair]:
-    """Pairs from a folder of sharp photographs (centre crops of 256, at most 32), or from the package's own.
+def gate_pairs(folders: Sequence[Path] = ()) -> Iterator[GatePair]:
+    """Pairs to judge an export on, the conditions of a photograph one after the other.
+
+    Args:
+        folders: Of sharp photographs (centre crops of 256, at most 68 each, softened in three ways), or of real pairs
+            (`blur/` and `sharp/` with files of equal names; centre crops of 512). None of them: the package's own.
 
     Raises:
-        BadInputError: No folder, or no photograph of at least 256 pixels in it.
+        BadInputError: No folder, no photograph that is large enough, or one without its partner.
     """
-    photos = probe_photos() if folder is None else _from_folder(folder)
-    pairs = []
-    for name, rgb in photos:
+    if not folders:
+        yield from _softened("bundled", probe_photos())
+    for folder in folders:
+        if (folder / BLURRED).is_dir() and (folder / SHARP).is_dir():
+            yield from _real_pairs(folder)
+        else:
+            yield from _softened(folder.name, _sharp_crops(folder))
+
+
+def _softened(name: str, photos: Iterable[tuple[str, U8]]) -> Iterator[GatePair]:
+    for photo, rgb in photos:
         sharp = to_batch(rgb)
-        for blur, noise in CASES:
+        for blur, noise in GATE_CASES:
             degraded = soft_photo(torch.from_numpy(sharp), blur, noise, torch.Generator().manual_seed(0))
-            pairs.append(GatePair(f"{name}, blur {blur}, noise {noise}", degraded.numpy(), sharp))
-    return pairs
+            yield GatePair(photo, f"{name}, blur {blur:g}, noise {noise:g}", degraded.numpy(), sharp)
 
 
-def _from_folder(folder: Path) -> list[tuple[str, U8]]:
-    paths = list_photos(folder)
-    chosen: list[tuple[str, U8]] = []
-    for path in paths[:: max(1, len(paths) // MOST)][:MOST]:
+def _sharp_crops(folder: Path) -> Iterator[tuple[str, U8]]:
+    paths, found = list_photos(folder), False
+    for path in paths[:: -(-len(paths) // MOST)]:
         image = read_photo(path).rgb
-        top, left = (image.shape[0] - CROP) // 2, (image.shape[1] - CROP) // 2
-        if top >= 0 and left >= 0:
-            chosen.append((path.name, image[top : top + CROP, left : left + CROP]))
-    if not chosen:
+        if min(image.shape[:2]) >= CROP:
+            found = True
+            yield path.name, _centre(image, CROP)
+    if not found:
         raise BadInputError(f"{folder}: no photograph of at least {CROP}x{CROP} pixels to gate on")
-    return chosen
+
+
+def _real_pairs(folder: Path) -> Iterator[GatePair]:
+    for path in list_photos(folder / BLURRED)[:MOST]:
+        partner = folder / SHARP / path.name
+        if not partner.is_file():
+            raise BadInputError(f"{path}: has no sharp partner ({partner})")
+        blurred, sharp = read_photo(path).rgb, read_photo(partner).rgb
+        if blurred.shape != sharp.shape:
+            raise BadInputError(f"{path}: {blurred.shape[:2]} pixels, its sharp partner {sharp.shape[:2]}")
+        blurred, sharp = _centre(blurred, PAIR_CROP), _centre(sharp, PAIR_CROP)
+        yield GatePair(path.name, f"{folder.name}, real blur", to_batch(blurred), to_batch(sharp))
+
+
+def _centre(image: U8, side: int) -> U8:
+    """The middle of an image, `side` pixels or, where there are fewer, all of them."""
+    top, left = max(0, (image.shape[0] - side) // 2), max(0, (image.shape[1] - side) // 2)
+    return np.ascontiguousarray(image[top : top + side, left : left + side])

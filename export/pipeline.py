@@ -17,10 +17,11 @@ import torch
 
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal, sha256_of
+from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.errors import BadInputError, EnsharpenError, ParityError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
-from ensharpen_edge.export.gate import GatePair, GateReport, check_quality, score_pairs
+from ensharpen_edge.export.gate import AGREEMENT, GatePair, GateReport, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs
 from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import ParityReport, Run, Rung, check_parity, climb
@@ -86,6 +87,8 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
     target.check_available()
     checkpoint = find_checkpoint(request.model)
     check_exportable(require_student(checkpoint.network).config, request.size)
+    for folder in request.data:
+        list_photos(folder)  # the gate comes last, and a mistyped folder should not
     name = artifact_name(request.model, request.target, request.precision)
     path, report = request.out / name, request.out / f"{name}.report.json"
     started = time.monotonic()
@@ -122,11 +125,27 @@ def _build(
         damage_student(folded)
     step(f"building {request.target} {request.precision}")
     title = f"EnSharpen Edge {student.config.name}"
-    build = target.build(BuildJob(folded, request.precision, request.size, folder, title))
+    build = target.build(
+        BuildJob(
+            folded,
+            request.precision,
+            request.size,
+            folder,
+            title,
+            checkpoint.sha256,
+            checkpoint.card.get("training", {}),
+            request.quantization,
+            request.out,
+            step,
+        )
+    )
+    if build.quantization:
+        evidence["quantization"] = build.quantization
     if request.fault == "artifact":
         damage_file(folder / build.model_file)
     manifest = _manifest(request, checkpoint, build)
 
+    limits = dataclasses.replace(request.limits, agreement=AGREEMENT.get(request.precision))
     reference = torch_run(student)
     unsealed = dataclasses.replace(manifest, files={build.model_file: sha256_of(folder / build.model_file)})
     with open_engine(Artifact(folder, unsealed)) as engine:
@@ -136,16 +155,16 @@ def _build(
         stride = student.config.total_stride
         parity = climb([*rungs, Rung("artifact", exported, request.precision)], _probes(request.size, stride))
         evidence["parity"] = parity.to_dict()
-        check_parity(parity)
+        _check_parity(parity, build)
         tile_sizes: tuple[int, ...] = ()
         if manifest.shape.tile_exact:
             step("comparing tiles with the whole")
             tile_sizes = check_tiling(engine, Artifact(folder, unsealed))
         step("measuring the sharpening")
-        pairs = [_fit(pair, request.size or _whole(pair, stride)) for pair in gate_pairs(request.data)]
+        pairs = (_fit(pair, request.size or _whole(pair, stride)) for pair in gate_pairs(request.data))
         gate = score_pairs(reference, exported, pairs)
         evidence["gate"] = gate.to_dict()
-        check_quality(gate, request.limits)
+        check_quality(gate, limits)
         if request.fault:
             raise ParityError(f"the drill damaged {request.fault!r} and no gate noticed")
         step("sealing the artifact")
@@ -154,11 +173,26 @@ def _build(
         manifest,
         shape=dataclasses.replace(manifest.shape, tile_sizes=tile_sizes),
         parity=parity.to_dict(),
-        gate={**gate.to_dict(), "limits": dataclasses.asdict(request.limits)},
+        gate={**gate.to_dict(), "limits": dataclasses.asdict(limits)},
     )
     (folder / "README.md").write_text(artifact_card(manifest, checkpoint.card), encoding="utf-8")
     seal(folder, manifest)
     return parity, gate
+
+
+def _check_parity(parity: ParityReport, build: Build) -> None:
+    """`check_parity`; of a quantized file the error names the layer that costs most."""
+    try:
+        check_parity(parity)
+    except ParityError as error:
+        worst = build.quantization.get("worst_layer")
+        if worst is None:
+            raise
+        raise ParityError(
+            str(error),
+            hint=f"the layer that costs most is {worst!r}, alone {build.quantization['worst_layer_psnr']} dB; "
+            f"keep it in float (--keep head,tail,{worst}), or calibrate with more photographs",
+        ) from error
 
 
 def torch_run(student: Student) -> Run:
@@ -181,7 +215,11 @@ def with_layout(run: Run, io: IoContract) -> Run:
 
 def _probes(size: tuple[int, int] | None, stride: int = TOTAL_STRIDE) -> list[Probe]:
     shapes = (size,) if size else [(round_up(height, stride), round_up(width, stride)) for height, width in SHAPES]
-    return [Probe(probe.name, _fit_image(probe.image, shape)) for shape in shapes for probe in parity_probes(*shape)]
+    return [
+        dataclasses.replace(probe, image=_fit_image(probe.image, shape))
+        for shape in shapes
+        for probe in parity_probes(*shape)
+    ]
 
 
 def _whole(pair: GatePair, stride: int) -> tuple[int, int]:
@@ -192,7 +230,7 @@ def _whole(pair: GatePair, stride: int) -> tuple[int, int]:
 
 def _fit(pair: GatePair, size: tuple[int, int]) -> GatePair:
     """The pair at a static size: cut, or mirrored up to it."""
-    return GatePair(pair.name, _fit_image(pair.degraded, size), _fit_image(pair.sharp, size))
+    return dataclasses.replace(pair, degraded=_fit_image(pair.degraded, size), sharp=_fit_image(pair.sharp, size))
 
 
 def _fit_image(image: F32, size: tuple[int, int]) -> F32:
@@ -225,6 +263,8 @@ def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> M
             "config": config.to_dict(),
             "training": checkpoint.card.get("training", {}),
         },
+        calibration_key=build.calibration_key,
+        quantization=build.quantization,
         tools={"ensharpen-edge": __version__, **build.tools},
         build={
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),

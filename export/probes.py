@@ -7,22 +7,31 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.imaging.synthetic import synthetic_images
 from ensharpen_edge.runtime.engine import F32
 
 SHAPES = ((128, 128), (64, 200), (192, 72), (8, 8))
 """(height, width) that the ladder runs at: square, wide, tall, and the smallest legal one."""
 
+_SMALLEST_PHOTO = 64
+
 
 @dataclass(frozen=True)
 class Probe:
-    """A named float32 (1, 3, H, W) image in [0, 1]."""
+    """A named float32 (1, 3, H, W) image in [0, 1].
+
+    Attributes:
+        name, image: What it is.
+        stress: No photograph, but a synthetic image, or a scrap of a few pixels; 8-bit codes, calibrated on
+            photographs, may lose more on them.
+    """
 
     name: str
     image: F32
+    stress: bool = False
 
 
 def probe_photos() -> list[tuple[str, U8]]:
@@ -33,19 +42,9 @@ def probe_photos() -> list[tuple[str, U8]]:
 
 def parity_probes(height: int, width: int) -> list[Probe]:
     """Photographs and the synthetic images that break converters: flat, extreme, saturated, Nyquist."""
-    probes = [Probe(f"photo-{name}", to_batch(_crop(photo, height, width))) for name, photo in probe_photos()]
-    rows = np.linspace(0, 1, height, dtype=np.float32)[:, None]
-    columns = np.linspace(0, 1, width, dtype=np.float32)[None, :]
-    checkers = ((np.arange(height)[:, None] + np.arange(width)[None, :]) % 2).astype(np.float32)
-    plain = {
-        "black": np.zeros((height, width), np.float32),
-        "white": np.ones((height, width), np.float32),
-        "flat": np.full((height, width), 0.5, np.float32),
-        "gradient": rows * 0.5 + columns * 0.5,
-        "checkerboard": checkers,
-    }
-    probes += [Probe(name, np.repeat(value[None, None], 3, axis=1)) for name, value in plain.items()]
-    probes.append(Probe("saturated-text", to_batch(_text(height, width))))
+    scrap = min(height, width) < _SMALLEST_PHOTO
+    probes = [Probe(f"photo-{name}", to_batch(_crop(photo, height, width)), scrap) for name, photo in probe_photos()]
+    probes += [Probe(name, to_batch(image), True) for name, image in synthetic_images(height, width).items()]
     return probes
 
 
@@ -58,12 +57,3 @@ def _crop(photo: U8, height: int, width: int) -> U8:
     top = max(0, (photo.shape[0] - height) // 2)
     left = max(0, (photo.shape[1] - width) // 2)
     return photo[top : top + height, left : left + width]
-
-
-def _text(height: int, width: int) -> U8:
-    canvas = Image.new("RGB", (width, height), (255, 0, 0))
-    draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(size=max(8, min(height, width) // 5))
-    for line, colour in enumerate(((0, 255, 255), (255, 255, 0), (0, 0, 0), (255, 255, 255))):
-        draw.text((2, line * height // 4), "Edge 0123", fill=colour, font=font)
-    return np.asarray(canvas)

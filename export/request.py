@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ensharpen_edge.artifact import IoContract
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.export.gate import GateLimits
 from ensharpen_edge.export.parity import Rung
+from ensharpen_edge.export.quantization import QuantizationRequest, Step
 from ensharpen_edge.models.config import TOTAL_STRIDE
 from ensharpen_edge.models.student import Student
 
 FAULTS = ("folded", "artifact")
 """Stages that a drill can damage on purpose, to see the gate refuse the result."""
+
+QUANTIZED = ("int8",)
+"""Precisions that need calibration."""
 
 LARGEST_SIDE = 8192
 """Of a static graph: larger photographs are cut into windows anyway."""
@@ -29,9 +33,10 @@ class ExportRequest:
         target, precision: Registry name; one of the target's precisions.
         out: Folder that the artifact's folder is created in.
         size: (height, width) of a static graph, or None for a dynamic one.
-        data: Folder of sharp photographs for the quality gate, or None for those in the package.
+        data: Folders of sharp photographs or real pairs for the quality gate; none: those in the package.
         fault: Stage to damage in a drill (`FAULTS`), or None.
         limits: What the quality gate demands.
+        quantization: For the precisions in `QUANTIZED`.
     """
 
     model: str
@@ -39,11 +44,17 @@ class ExportRequest:
     precision: str
     out: Path
     size: tuple[int, int] | None = None
-    data: Path | None = None
+    data: tuple[Path, ...] = ()
     fault: str | None = None
     limits: GateLimits = field(default_factory=GateLimits)
+    quantization: QuantizationRequest | None = None
 
     def __post_init__(self) -> None:
+        if self.precision in QUANTIZED and self.quantization is None:
+            raise UsageError(
+                f"{self.precision} needs photographs, or a calibration table made from them",
+                hint="--calib my_photos",
+            )
         if self.size and any(side % TOTAL_STRIDE or not 0 < side <= LARGEST_SIDE for side in self.size):
             raise UsageError(
                 f"--size {self.size[0]}x{self.size[1]}: sides must be multiples of {TOTAL_STRIDE} up to {LARGEST_SIDE}"
@@ -62,6 +73,11 @@ class BuildJob:
         size: Static (height, width), or None.
         folder: Where the model file goes.
         title: Human-readable name, for the file's own metadata.
+        weights: sha256 of the checkpoint.
+        training: From the checkpoint's card.
+        quantization: See `ExportRequest`.
+        tables: Folder for calibration tables.
+        step: Called with what is going on.
     """
 
     student: Student
@@ -69,6 +85,11 @@ class BuildJob:
     size: tuple[int, int] | None
     folder: Path
     title: str
+    weights: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    quantization: QuantizationRequest | None = None
+    tables: Path = Path()
+    step: Step = lambda _text: None
 
 
 @dataclass(frozen=True)
@@ -80,12 +101,16 @@ class Build:
         io: How to feed it.
         rungs: The intermediate forms, in order, able to run; the finished file is added by the pipeline.
         tools: Versions of what made it.
+        quantization: What `Quantized.describe` says, for quantized files.
+        calibration_key: Of the table.
     """
 
     model_file: str
     io: IoContract
     rungs: tuple[Rung, ...]
     tools: dict[str, str]
+    quantization: dict[str, Any] = field(default_factory=dict)
+    calibration_key: str | None = None
 
 
 class Target(Protocol):

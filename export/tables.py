@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from rich.table import Table
 
 from ensharpen_edge.console import stdout
-from ensharpen_edge.export.gate import GateLimits, GateReport
+from ensharpen_edge.export.gate import AGREEMENT, GateLimits, GateReport
 from ensharpen_edge.export.parity import LIMITS, ParityReport
 from ensharpen_edge.export.pipeline import ExportResult
 
@@ -17,7 +18,9 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
     manifest = result.artifact.manifest
     console = stdout()
     console.print(_parity_table(result.parity, manifest.precision))
-    console.print(_gate_table(result.gate, limits))
+    console.print(_gate_table(result.gate, limits, manifest.precision))
+    if manifest.quantization:
+        console.print(_quantization_line(manifest.quantization))
     size = result.artifact.model_path.stat().st_size
     console.print(f"{result.artifact.path}  {size / 1024:.0f} KiB  passed in {result.seconds:.1f} s")
 
@@ -25,44 +28,57 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
 def _parity_table(report: ParityReport, precision: str) -> Table:
     limits = LIMITS[precision]
     allowed = f"max-abs <= {limits.max_abs:g}" if limits.max_abs is not None else f"PSNR >= {limits.psnr:g} dB"
+    if limits.photographs is not None:
+        allowed = f"photographs >= {limits.photographs:g} dB, all >= {limits.psnr:g} dB"
     table = Table(title=f"Parity ladder, worst of {report.probes} probes (gate: {allowed})")
-    for heading in (
-        "rung",
-        "max-abs vs before",
-        "PSNR vs before",
-        "max-abs vs torch",
-        "PSNR vs torch",
-        "worst probe",
-    ):
-        table.add_column(heading, justify="left" if heading in ("rung", "worst probe") else "right")
+    table.add_column("rung")
+    for heading in ("max-abs vs before", "PSNR vs before", "max-abs vs torch"):
+        table.add_column(heading, justify="right")
+    if limits.photographs is not None:
+        table.add_column("photographs vs torch", justify="right")
+    table.add_column("PSNR vs torch", justify="right")
+    table.add_column("worst probe")
     for rung in report.rungs:
-        table.add_row(
-            rung.name,
-            f"{rung.max_abs_previous:.2e}",
-            _decibels(rung.psnr_previous),
-            f"{rung.max_abs_torch:.2e}",
-            _decibels(rung.psnr_torch),
-            rung.worst_probe,
-        )
+        cells = [f"{rung.max_abs_previous:.2e}", _decibels(rung.psnr_previous), f"{rung.max_abs_torch:.2e}"]
+        if limits.photographs is not None:
+            cells.append(_decibels(rung.psnr_photographs))
+        table.add_row(rung.name, *cells, _decibels(rung.psnr_torch), rung.worst_probe)
     return table
 
 
-def _gate_table(report: GateReport, limits: GateLimits) -> Table:
-    table = Table(title=f"Release gate, {len(report.scores)} photographs with ground truth")
-    table.add_column("measure")
-    table.add_column("value", justify="right")
-    table.add_column("limit", justify="right")
-    table.add_row("PSNR blurred", f"{report.mean_degraded:.2f} dB", "")
-    table.add_row("PSNR student (torch)", f"{report.mean_student:.2f} dB", "")
-    table.add_row("PSNR exported", f"{report.mean_exported:.2f} dB", "")
-    table.add_row("mean drop", f"{report.mean_drop:.4f} dB", f"<= {limits.mean_drop:g} dB")
-    table.add_row("retained sharpening gain", f"{report.retained:.2%}", f">= {limits.retained:.0%}")
-    table.add_row(
-        "sharp photo stays sharp (worst)",
-        f"{report.worst_identity:.2f} dB",
-        f">= {limits.identity_floor:g} dB",
+def _gate_table(report: GateReport, limits: GateLimits, precision: str) -> Table:
+    agreement = AGREEMENT.get(precision)
+    needs = f"drop <= {limits.mean_drop:g} dB, retained >= {limits.retained:.0%}"
+    if agreement is not None:
+        needs += f", vs student >= {agreement:g} dB"
+    table = Table(title=f"Release gate (PSNR in dB; {needs})")
+    table.add_column("condition")
+    for heading in ("photographs", "blurred", "student", "exported", "drop", "retained", "worst vs student"):
+        table.add_column(heading, justify="right")
+    for condition in report.conditions:
+        table.add_row(
+            condition.condition,
+            str(condition.photographs),
+            f"{condition.degraded:.2f}",
+            f"{condition.student:.2f}",
+            f"{condition.exported:.2f}",
+            f"{condition.drop:.4f}",
+            "no gain" if condition.retained is None else f"{condition.retained:.2%}",
+            f"{condition.worst_agreement:.1f}",
+        )
+    table.caption = (
+        f"a sharp photograph stays sharp: worst {report.worst_identity:.2f} dB, needs {limits.identity_floor:g}"
     )
     return table
+
+
+def _quantization_line(details: dict[str, Any]) -> str:
+    kept = details["float_layers"]
+    worst = f"; costliest int8 layer {details['worst_layer']}, alone {details['worst_layer_psnr']} dB"
+    return (
+        f"int8: {details['int8_layers']} of {details['int8_layers'] + len(kept)} layers, ranges {details['method']}, "
+        f"rounding {details['rounding']}{worst if details['worst_layer'] else ''}"
+    )
 
 
 def _decibels(value: float) -> str:
@@ -77,4 +93,5 @@ def result_dict(result: ExportResult) -> dict[str, object]:
         "bytes": result.artifact.model_path.stat().st_size,
         "parity": result.parity.to_dict(),
         "gate": result.gate.to_dict(),
+        "quantization": result.artifact.manifest.quantization,
     }

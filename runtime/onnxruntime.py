@@ -10,6 +10,9 @@ from ensharpen_edge.runtime.engine import F32
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
+_SAFE_WEIGHT = 64
+"""Larger int8 weights saturate in the 16-bit sums of x86 processors without VNNI, unless slower kernels are used."""
+
 
 class OnnxRuntimeEngine:
     """Runs a `.onnx` artifact. `run` raises `OutOfMemoryError` when a window does not fit.
@@ -39,6 +42,8 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if artifact.manifest.quantization.get("largest_weight", 0) > _SAFE_WEIGHT:
+            options.add_session_config_entry("session.x64quantprecision", "1")
         model = artifact.read_model()
         try:
             self._session = ort.InferenceSession(model, options, providers=[provider])

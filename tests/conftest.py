@@ -56,7 +56,7 @@ def command() -> Command:
 
     def run(name: str, *arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         script = Path(sys.executable).parent / name
-        environment = {**os.environ, "OMP_NUM_THREADS": "2", "NO_COLOR": "1"}
+        environment = {"OMP_NUM_THREADS": "2", **os.environ, "NO_COLOR": "1"}
         return subprocess.run(
             [str(script), *map(str, arguments)],
             capture_output=True,

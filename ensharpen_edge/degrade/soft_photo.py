@@ -12,6 +12,10 @@ from ensharpen_edge.degrade.noise import add_noise
 KERNEL_SIZE = 25
 
 
+GATE_CASES = ((1.0, 0.0), (1.6, 2.55), (2.4, 2.55))
+"""(blur sigma in pixels, noise sigma in code values) that exports are judged on, all in every training range."""
+
+
 def to_eight_bit(images: Tensor) -> Tensor:
     """Clip to [0, 1] and round to the 256 code values of a file."""
     return (images.clamp(0.0, 1.0) * 255.0).round() / 255.0

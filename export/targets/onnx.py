@@ -6,18 +6,23 @@ import io
 import platform
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from ensharpen_edge.artifact import IoContract
-from ensharpen_edge.errors import ParityError, require
+from ensharpen_edge.calibration.run import FloatGraph, graph_hash
+from ensharpen_edge.calibration.session import graph_run, graph_session
+from ensharpen_edge.errors import ParityError, UsageError, require
 from ensharpen_edge.export.depth_order import to_depth_order
-from ensharpen_edge.export.lint import expected_operators
+from ensharpen_edge.export.lint import check_exportable, expected_operators
 from ensharpen_edge.export.parity import Run, Rung
+from ensharpen_edge.export.quantization import Quantized, quantize_graph
 from ensharpen_edge.export.request import Build, BuildJob
 from ensharpen_edge.models.config import HEAD_SCALES
+from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.runtime.engine import F32
 
@@ -26,6 +31,7 @@ OPSET = 17
 
 INPUT, OUTPUT = "image", "sharp"
 MODEL_FILE = "model.onnx"
+SCHEMES = ("onnx", "onnx vnni")
 _FORBIDDEN = ("Reshape", "Transpose", "Gather", "Shape", "Resize", "Cast")
 _SIMPLIFIED_TOLERANCE = 1e-6
 
@@ -34,7 +40,7 @@ class OnnxTarget:
     """Exports for ONNX Runtime, and the graph that other targets start from."""
 
     name = "onnx"
-    precisions: tuple[str, ...] = ("fp32", "fp16")
+    precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
 
     def check_available(self) -> None:
         """See `Target.check_available`."""
@@ -51,14 +57,21 @@ class OnnxTarget:
         import onnxruntime
         import onnxsim
 
-        raw = export_graph(job.student, job.size)
+        # Photographs are calibrated on in crops, whatever size the finished graph takes.
+        size = None if job.precision == "int8" else job.size
+        check_exportable(job.student.config, size)
+        raw = export_graph(job.student, size)
         simplified = simplify(raw)
         check_graph(simplified, expected_operators(job.student.config))
-        rungs = [Rung("onnx", session_run(raw)), Rung("onnxsim", session_run(simplified))]
-        final = simplified
+        rungs = [Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified))]
+        final, quantized = simplified, None
         if job.precision == "fp16":
             final = to_half(simplified)
             rungs.append(Rung("fp16 arithmetic", reference_run(final), "fp16"))
+        if job.precision == "int8":
+            quantized = quantize_job(job, simplified, SCHEMES)
+            rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
+            final = with_size(quantized.model, job.size) if job.size else quantized.model
         onnx.helper.set_model_props(final, {"title": job.title, "precision": job.precision})
         check_opset(final)
         onnx.checker.check_model(final, full_check=True)
@@ -71,7 +84,33 @@ class OnnxTarget:
             "onnxruntime": onnxruntime.__version__,
             "opset": str(OPSET),
         }
-        return Build(MODEL_FILE, IoContract(INPUT, OUTPUT), tuple(rungs), tools)
+        io = IoContract(INPUT, OUTPUT)
+        if quantized is None:
+            return Build(MODEL_FILE, io, tuple(rungs), tools)
+        key = quantized.quantizer.table.provenance.key
+        return Build(MODEL_FILE, io, tuple(rungs), tools, quantized.describe(), key)
+
+
+def quantize_job(job: BuildJob, graph: Any, schemes: Sequence[str]) -> Quantized:  # noqa: ANN401 (onnx.ModelProto)
+    """The quantization stage on a job's float graph; also for other targets that start from it.
+
+    Args:
+        job: What is being built.
+        graph: Its float graph, for free sizes.
+        schemes: That the target can take.
+
+    Raises:
+        UsageError: There is nothing to calibrate with, or the scheme is another target's.
+    """
+    if job.quantization is None:
+        raise UsageError("int8 needs a calibration", hint="--calib my_photos")
+    scheme = job.quantization.wanted.settings.scheme
+    if scheme not in schemes:
+        raise UsageError(f"the scheme {scheme!r} is for another target", hint=f"known: {', '.join(schemes)}")
+    config = job.student.config
+    stride = geometry(config).total_stride
+    floats = FloatGraph(graph, graph_hash(graph), job.weights, stride, config.name, job.training)
+    return quantize_graph(floats, job.quantization, job.tables / f"{config.name}-calibration", job.step)
 
 
 def export_graph(student: Student, size: tuple[int, int] | None = None) -> Any:  # noqa: ANN401 (onnx.ModelProto)
@@ -121,6 +160,18 @@ def check_opset(model: Any) -> None:  # noqa: ANN401
         raise ParityError(f"the graph is of opset {versions}, wanted {OPSET}")
 
 
+def with_size(model: Any, size: tuple[int, int]) -> Any:  # noqa: ANN401
+    """A copy of a graph for free sizes that takes one (height, width) only."""
+    import onnx
+
+    fixed = onnx.ModelProto.FromString(model.SerializeToString())
+    for value in (*fixed.graph.input, *fixed.graph.output):
+        for position, side in zip((2, 3), size, strict=True):
+            value.type.tensor_type.shape.dim[position].dim_value = side
+    del fixed.graph.value_info[:]
+    return onnx.shape_inference.infer_shapes(fixed)
+
+
 def simplify(model: Any) -> Any:  # noqa: ANN401
     """Simplify with onnxsim, and check on noise that no number changed.
 
@@ -134,8 +185,9 @@ def simplify(model: Any) -> Any:  # noqa: ANN401
         raise ParityError("onnxsim could not confirm its own result")
     shape = [d.dim_value or 64 for d in model.graph.input[0].type.tensor_type.shape.dim]
     noise = np.random.default_rng(0).random(shape, dtype=np.float32)
-    pairs = zip(_all_outputs(model, noise), _all_outputs(simplified, noise), strict=True)
-    difference = max(float(np.abs(before - after).max()) for before, after in pairs)
+    before, after = (graph_session(graph).run(None, {INPUT: noise}) for graph in (model, simplified))
+    pairs = zip(before, after, strict=True)
+    difference = max(float(np.abs(old - new).max()) for old, new in pairs)
     if not difference <= _SIMPLIFIED_TOLERANCE:
         raise ParityError(f"onnxsim changed the output by {difference:.3g}")
     return simplified
@@ -181,30 +233,6 @@ def reference_run(model: Any) -> Run:  # noqa: ANN401
 
     def run(batch: F32) -> F32:
         (output,) = evaluator.run(None, {INPUT: batch})
-        return np.asarray(output, dtype=np.float32)
-
-    return run
-
-
-def _session(model: Any) -> Any:  # noqa: ANN401
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def _all_outputs(model: Any, batch: F32) -> list[F32]:  # noqa: ANN401
-    outputs: list[F32] = _session(model).run(None, {INPUT: batch})
-    return outputs
-
-
-def session_run(model: Any) -> Run:  # noqa: ANN401
-    """A function that runs an in-memory graph on the CPU."""
-    session = _session(model)
-
-    def run(batch: F32) -> F32:
-        (output,) = session.run([OUTPUT], {INPUT: batch})
         return np.asarray(output, dtype=np.float32)
 
     return run

@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from ensharpen_edge.calibration.collect import Observer, PhotoInput
+from ensharpen_edge.calibration.moments import Moments
 from ensharpen_edge.calibration.photo_choice import ChoiceConfig, choose_crops
 from ensharpen_edge.calibration.ranges import RangeConfig, Scheme, find_range
 from ensharpen_edge.calibration.table import (
@@ -131,7 +132,9 @@ def test_what_is_not_a_number_is_named(model, inputs):
 @pytest.fixture
 def table(histograms, choices) -> CalibrationTable:
     provenance = Provenance("w" * 64, "g" * 64, photo_keys(choices), {"blur": 1.6}, {"samples": 0})
-    return CalibrationTable(provenance, choices, histograms)
+    scales = {"image": np.array([1.0, 2.0, 0.5])}
+    moments = {"stem": Moments(np.ones((1, 4)), np.eye(4)[None])}
+    return CalibrationTable(provenance, choices, histograms, scales, moments)
 
 
 def test_table_round_trip(table, tmp_path):
@@ -144,6 +147,10 @@ def test_table_round_trip(table, tmp_path):
         other = loaded.histograms[name]
         assert np.array_equal(other.counts, histogram.counts)
         assert dataclasses.replace(other, counts=histogram.counts) == histogram
+    assert loaded.scales.keys() == table.scales.keys()
+    assert np.array_equal(loaded.scales["image"], table.scales["image"])
+    assert np.array_equal(loaded.moments["stem"].mean, table.moments["stem"].mean)
+    assert np.array_equal(loaded.moments["stem"].second, table.moments["stem"].second)
 
 
 def test_a_stale_table_is_refused_with_what_changed(table, tmp_path):

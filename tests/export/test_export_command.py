@@ -38,7 +38,7 @@ def test_fp32_and_fp16_in_one_command(command, tmp_path):
         "onnxsim",
         "fp16 arithmetic",
         "Release gate",
-        "retained sharpening gain",
+        "retained",
     ):
         assert text in done.stdout
     full, half = Artifact.open(tmp_path / "nano-onnx-fp32"), Artifact.open(tmp_path / "nano-onnx-fp16")

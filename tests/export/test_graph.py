@@ -15,8 +15,8 @@ from ensharpen_edge.export.pipeline import torch_run
 from ensharpen_edge.export.targets.onnx import (
     check_graph,
     export_graph,
+    graph_run,
     reference_run,
-    session_run,
     simplify,
     to_half,
 )
@@ -77,7 +77,7 @@ def test_depth_order_renames_channels_only(folded):
 @pytest.mark.parametrize("shape", [(8, 8), (64, 200), (128, 40)])
 def test_dynamic_graph_computes_the_network_at_any_size(folded, graph, shape):
     image = np.random.default_rng(0).random((1, 3, *shape), dtype=np.float32)
-    assert np.abs(session_run(graph)(image) - torch_run(folded)(image)).max() < 1e-5
+    assert np.abs(graph_run(graph)(image) - torch_run(folded)(image)).max() < 1e-5
 
 
 def test_static_graph_states_its_size(folded):
@@ -91,7 +91,7 @@ def test_dense_form_exports_too(folded):
     graph = simplify(export_graph(dense))
     image = np.random.default_rng(1).random((1, 3, 64, 64), dtype=np.float32)
     assert operators(graph)["Conv"] == 39 - 11
-    assert np.abs(session_run(graph)(image) - torch_run(folded)(image)).max() < 1e-5
+    assert np.abs(graph_run(graph)(image) - torch_run(folded)(image)).max() < 1e-5
 
 
 def test_half_precision_really_rounds(folded, graph):

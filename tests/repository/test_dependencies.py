@@ -24,7 +24,7 @@ ALLOWED = {
     "training": GROUND | {"models", "degrade", "data", "metrics", "training"},
     "weights": set(),
     "runtime": GROUND | {"runtime"},
-    "calibration": GROUND | {"data", "degrade", "models", "runtime", "calibration"},
+    "calibration": GROUND | {"data", "degrade", "metrics", "models", "runtime", "calibration"},
     "export": GROUND | {"models", "degrade", "data", "metrics", "training", "runtime", "calibration", "export"},
     "benchmarks": GROUND | {"runtime", "metrics", "benchmarks"},
 }

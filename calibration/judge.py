@@ -1,0 +1,186 @@
+"""What a quantization may cost: images with their float output, and how much each of them may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ensharpen_edge.calibration.degraded_crops import Preprocessing, sharp_crop
+from ensharpen_edge.calibration.photo_choice import CropChoice
+from ensharpen_edge.calibration.session import F32, Run
+from ensharpen_edge.data.photos import PhotoSet
+from ensharpen_edge.degrade.soft_photo import GATE_CASES, soft_photo
+from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.synthetic import synthetic_images
+from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
+from ensharpen_edge.metrics.retained_gain import retained_gain
+
+F64 = NDArray[np.float64]
+
+PHOTOS, SIDE = 12, 128
+SMALLEST_GAIN = 0.2
+"""dB: a network that gains less on the judge's photographs has no gain of which a share could be retained."""
+
+
+@dataclass(frozen=True)
+class JudgeLimits:
+    """What a plan must keep; a little more than the release gate asks for, which looks at other photographs.
+
+    Attributes:
+        max_drop: Largest mean loss of PSNR against the truth, dB.
+        photo_psnr: Smallest PSNR against the float network on any photograph, dB.
+        synthetic_psnr: The same on images that no camera takes.
+        retained: Smallest share of the sharpening gain.
+    """
+
+    max_drop: float = 0.02
+    photo_psnr: float = 49.0
+    synthetic_psnr: float = 22.0
+    retained: float = 0.985
+
+
+@dataclass(frozen=True)
+class JudgeImage:
+    """One image.
+
+    Attributes:
+        name: For messages.
+        degraded: float32 (1, 3, H, W): what the network gets.
+        sharp: The truth, or None for a synthetic image.
+    """
+
+    name: str
+    degraded: F32
+    sharp: F32 | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a quantized network did to the judge's images.
+
+    Attributes:
+        errors: (N,) mean squared difference to the float network, photographs first.
+        worst_photo, worst_synthetic: Smallest PSNR against it, dB.
+        drop: Mean loss of PSNR against the truth, dB.
+        retained: Share of the sharpening gain, None where the float network gains too little.
+        passed: Whether it is within the limits.
+    """
+
+    errors: F64
+    worst_photo: float
+    worst_synthetic: float
+    drop: float
+    retained: float | None
+    passed: bool
+
+
+class Judge:
+    """Compares quantized forms of a network with its float form.
+
+    Args:
+        images: At least one photograph.
+        run: The float network.
+        limits: See `JudgeLimits`.
+    """
+
+    def __init__(self, images: Sequence[JudgeImage], run: Run, limits: JudgeLimits | None = None) -> None:
+        self.limits = limits or JudgeLimits()
+        self.images = sorted(images, key=lambda image: image.sharp is None)
+        self._references = [run(image.degraded) for image in self.images]
+        self._truths = [image.sharp for image in self.images if image.sharp is not None]
+        if not self._truths:
+            raise BadInputError("a plan needs at least one photograph to be judged on")
+        self._degraded = _mean_psnr(zip([image.degraded for image in self.images], self._truths, strict=False))
+        self._reference = _mean_psnr(zip(self._references, self._truths, strict=False))
+
+    @property
+    def photographs(self) -> int:
+        """Their number; they come first."""
+        return len(self._truths)
+
+    @property
+    def allowed(self) -> F64:
+        """(N,) mean squared error that each image may have."""
+        photos = len(self._truths)
+        psnr = [self.limits.photo_psnr] * photos + [self.limits.synthetic_psnr] * (len(self.images) - photos)
+        return np.asarray(10.0 ** (-np.array(psnr) / 10.0))
+
+    def errors(self, run: Run) -> F64:
+        """(N,) mean squared difference to the float network."""
+        return np.array(
+            [mse(run(image.degraded), ref) for image, ref in zip(self.images, self._references, strict=True)]
+        )
+
+    def verdict(self, run: Run) -> Verdict:
+        """Everything there is to say about a quantized network."""
+        outputs = [run(image.degraded) for image in self.images]
+        errors = np.array([mse(output, reference) for output, reference in zip(outputs, self._references, strict=True)])
+        photos = len(self._truths)
+        mean = _mean_psnr(zip(outputs, self._truths, strict=False))
+        drop = self._reference - mean
+        gains = self._reference - self._degraded >= SMALLEST_GAIN
+        retained = retained_gain(mean, self._reference, self._degraded) if gains else None
+        passed = (
+            bool((errors <= self.allowed).all())
+            and drop <= self.limits.max_drop
+            and (retained is None or retained >= self.limits.retained)
+        )
+        return Verdict(
+            errors,
+            psnr_from_mse(float(errors[:photos].max()), 1.0),
+            psnr_from_mse(float(errors[photos:].max()), 1.0) if len(errors) > photos else float("inf"),
+            drop,
+            retained,
+            passed,
+        )
+
+
+def judge_images(
+    photos: PhotoSet, choices: Sequence[CropChoice], settings: Preprocessing, multiple_of: int
+) -> list[JudgeImage]:
+    """The windows with the steepest edges, one a photograph, softened the way the release gate does it, and synthetic
+    images.
+
+    Args:
+        photos: That the choices were made from.
+        choices: Of the calibration.
+        settings: Of the calibration.
+        multiple_of: Of the network: sides are cut to it.
+    """
+    side = min(SIDE, settings.crop) // multiple_of * multiple_of
+    windows: dict[str, tuple[float, str, torch.Tensor]] = {}
+    for choice in choices:
+        edges, window = _busiest(sharp_crop(photos, choice, settings), side)
+        if choice.sha256 not in windows or edges > windows[choice.sha256][0]:
+            windows[choice.sha256] = (edges, choice.photo, window)
+    images = []
+    for number, (_, name, sharp) in enumerate(sorted(windows.values(), key=lambda entry: -entry[0])[:PHOTOS]):
+        for blur, noise in GATE_CASES:
+            degraded = soft_photo(sharp, blur, noise, torch.Generator().manual_seed(number))
+            images.append(JudgeImage(f"{name}, blur {blur}, noise {noise}", _array(degraded), _array(sharp)))
+    for size in dict.fromkeys((side, multiple_of)):
+        for name, image in synthetic_images(size, size).items():
+            batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255.0)
+            images.append(JudgeImage(f"{name} {size}x{size}", batch, None))
+    return images
+
+
+def _busiest(crop: torch.Tensor, side: int) -> tuple[float, torch.Tensor]:
+    """The window of a (1, 3, S, S) crop with the steepest slopes, and their mean."""
+    grey = crop.mean(dim=1, keepdim=True)
+    slopes = (grey[..., 1:, :-1] - grey[..., :-1, :-1]).abs() + (grey[..., :-1, 1:] - grey[..., :-1, :-1]).abs()
+    means = torch.nn.functional.avg_pool2d(slopes, side - 1, stride=8)[0, 0]
+    top, left = divmod(int(means.argmax()), means.shape[1])
+    return float(means.max()), crop[..., 8 * top : 8 * top + side, 8 * left : 8 * left + side]
+
+
+def _array(image: torch.Tensor) -> F32:
+    return np.ascontiguousarray(image.numpy())
+
+
+def _mean_psnr(pairs: Iterable[tuple[F32, F32]]) -> float:
+    return float(np.mean([min(60.0, psnr_from_mse(mse(a, b), 1.0)) for a, b in pairs]))

@@ -1,0 +1,84 @@
+"""Everything that decides a quantized network but the choice of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ensharpen_edge.calibration.fake_quantize import fake_quantized
+from ensharpen_edge.calibration.layers import Layer, find_layers
+from ensharpen_edge.calibration.quantize import quantizable, quantize, quantized_reads
+from ensharpen_edge.calibration.ranges import METHODS, Range, RangeConfig, find_range
+from ensharpen_edge.calibration.rounding import ROUNDINGS, rounded_weights
+from ensharpen_edge.calibration.schemes import find_scheme
+from ensharpen_edge.calibration.table import CalibrationTable
+from ensharpen_edge.errors import unknown_name
+
+Reads = Mapping[str, frozenset[str] | None]
+
+
+@dataclass(frozen=True)
+class QuantizationSettings:
+    """What is chosen by name.
+
+    Attributes:
+        scheme: In `schemes.SCHEMES`.
+        method: Range method in `ranges.METHODS`.
+        rounding: In `rounding.ROUNDINGS`.
+    """
+
+    scheme: str = "onnx"
+    method: str = "percentile"
+    rounding: str = "moments"
+
+    def __post_init__(self) -> None:
+        find_scheme(self.scheme)
+        for kind, name, known in (("range method", self.method, METHODS), ("rounding", self.rounding, ROUNDINGS)):
+            if name not in known:
+                raise unknown_name(kind, name, known)
+
+
+class Quantizer:
+    """A float graph with its calibration, ready to be quantized in any choice of layers.
+
+    Args:
+        model: onnx.ModelProto: the equalised graph that the table's histograms are of.
+        table: Its calibration.
+        settings: See `QuantizationSettings`.
+    """
+
+    def __init__(self, model: Any, table: CalibrationTable, settings: QuantizationSettings) -> None:  # noqa: ANN401
+        self.model = model
+        self.table = table
+        self.settings = settings
+        self.scheme = find_scheme(settings.scheme)
+        self.layers: tuple[Layer, ...] = quantizable(find_layers(model), self.scheme)
+
+    @cached_property
+    def ranges(self) -> dict[str, Range]:
+        """Of every tensor."""
+        config = RangeConfig(self.settings.method)
+        return {
+            name: find_range(histogram, self.scheme.activations, config)
+            for name, histogram in self.table.histograms.items()
+        }
+
+    def reads(self, layers: Sequence[Layer]) -> Reads:
+        """What is read in codes when these layers are quantized (see `quantize.quantized_reads`)."""
+        return quantized_reads(layers, self.scheme)
+
+    def quantized(self, layers: Sequence[Layer]) -> Any:  # noqa: ANN401
+        """The graph with quantize / dequantize pairs."""
+        rounded, steps = self._rounded(layers)
+        return quantize(rounded, layers, self.ranges, self.scheme, steps)
+
+    def simulated(self, layers: Sequence[Layer], reads: Reads) -> Any:  # noqa: ANN401
+        """A float graph that rounds the weights of some layers, and some activations for some readers."""
+        return fake_quantized(self._rounded(layers)[0], reads, self.ranges, self.scheme.activations)
+
+    def _rounded(self, layers: Sequence[Layer]) -> Any:  # noqa: ANN401
+        return rounded_weights(
+            self.model, layers, self.table.moments, self.scheme.largest_weight, self.settings.rounding
+        )

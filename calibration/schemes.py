@@ -1,0 +1,54 @@
+"""How each target wants its numbers, as data. A new target is one line in `SCHEMES`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ensharpen_edge.calibration.ranges import Scheme
+from ensharpen_edge.errors import unknown_name
+
+
+@dataclass(frozen=True)
+class QuantizationScheme:
+    """Where quantize / dequantize pairs go, and what codes they hold. Weights are int8, symmetric, per channel.
+
+    Attributes:
+        name: For files and messages.
+        activations: Codes of activations.
+        signed: Activation codes are int8 / int16 instead of uint8 / uint16.
+        largest_weight: Largest magnitude of a weight's code. 64 where a kernel adds two products of uint8 and int8 in
+            16 bits, which saturates for larger ones (x86 without VNNI).
+        additions: Additions are quantized as well; otherwise they stay float and read what was not quantized.
+        outputs: What a layer writes is quantized; otherwise only what it reads.
+        integer_bias: Biases become int32; otherwise they stay float.
+    """
+
+    name: str
+    activations: Scheme
+    signed: bool
+    largest_weight: int
+    additions: bool
+    outputs: bool
+    integer_bias: bool
+
+
+SCHEMES: dict[str, QuantizationScheme] = {
+    "onnx": QuantizationScheme("onnx", Scheme(8), False, 64, True, True, True),
+    "onnx vnni": QuantizationScheme("onnx vnni", Scheme(8), False, 127, True, True, True),
+    "onnx int16": QuantizationScheme("onnx int16", Scheme(16), False, 127, True, True, True),
+    "tensorrt": QuantizationScheme("tensorrt", Scheme(8, symmetric=True), True, 127, False, False, False),
+}
+"""`onnx`: right on every CPU. `onnx vnni`: one more bit of weights, for CPUs known to have VNNI (or Arm's dot
+products). `onnx int16`: 16-bit activations; a measure of what the activations' 8 bits cost. `tensorrt`: explicit Q/DQ
+at the inputs of convolutions, signed and symmetric, as every TensorRT since 8.5 takes it."""
+
+
+def find_scheme(name: str) -> QuantizationScheme:
+    """The scheme called `name`.
+
+    Raises:
+        UsageError: No such scheme; names the nearest.
+    """
+    if name not in SCHEMES:
+        raise unknown_name("scheme", name, SCHEMES)
+    return SCHEMES[name]

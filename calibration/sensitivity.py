@@ -1,0 +1,156 @@
+"""What each layer and each tensor costs when it is quantized alone, and what it costs among all the others.
+
+Every measurement is appended to a file under the key of everything it depends on, so an interrupted one goes on and a
+repeated one is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensharpen_edge.calibration.judge import Judge
+from ensharpen_edge.calibration.layers import Layer
+from ensharpen_edge.calibration.recipe import Quantizer, Reads
+from ensharpen_edge.calibration.session import graph_run
+from ensharpen_edge.errors import BadInputError
+
+F64 = NDArray[np.float64]
+
+LAYER, TENSOR, WEIGHT, READ = "layer", "tensor", "weight", "read"
+ONLY, ALL_BUT = "only", "all but"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One measurement.
+
+    Attributes:
+        kind: `layer` (its weights and all its activations), `tensor` (one activation, for all that read it), `weight`
+            (of one layer) or `read` (one activation, for one layer).
+        name: Of it; of a `read`, layer and tensor.
+        how: `only` this is quantized, or `all but` this.
+        errors: Mean squared difference to the float network on each of the judge's images, photographs first.
+        photographs: How many of them are photographs.
+    """
+
+    kind: str
+    name: str
+    how: str
+    errors: tuple[float, ...]
+    photographs: int
+
+    @property
+    def psnr(self) -> float:
+        """Against the float network over all photographs together, dB; 120 stands for "equal"."""
+        return -10.0 * math.log10(max(float(np.mean(self.errors[: self.photographs])), 1e-12))
+
+
+class DamageMeter:
+    """Measures damages, or reads those measured before.
+
+    Args:
+        quantizer: Of the network.
+        judge: Of the damage.
+        cache: File of earlier measurements, or None.
+        threads: Of ONNX Runtime.
+    """
+
+    def __init__(self, quantizer: Quantizer, judge: Judge, cache: Path | None = None, threads: int = 0) -> None:
+        self._quantizer, self._judge, self._cache, self._threads = quantizer, judge, cache, threads
+        self._key = _key(quantizer, judge)
+        self._known = _read(cache, self._key) if cache else {}
+
+    def layer(self, layer: Layer, how: str = ONLY) -> Damage:
+        """A layer with its weights and activations."""
+        layers = [layer] if how == ONLY else [other for other in self._quantizer.layers if other.name != layer.name]
+        return self._measure(LAYER, layer.name, how, layers, self._quantizer.reads(layers))
+
+    def tensor(self, name: str, how: str = ONLY) -> Damage:
+        """One activation."""
+        if how == ONLY:
+            return self._measure(TENSOR, name, how, [], {name: None})
+        everything = self._quantizer.layers
+        others = {other: nodes for other, nodes in self._quantizer.reads(everything).items() if other != name}
+        return self._measure(TENSOR, name, how, everything, others)
+
+    def weight(self, layer: Layer) -> Damage:
+        """The weights of one layer."""
+        return self._measure(WEIGHT, layer.name, ONLY, [layer], {})
+
+    def read(self, layer: Layer, name: str) -> Damage:
+        """One activation, in codes for one layer only."""
+        return self._measure(READ, f"{layer.name} {name}", ONLY, [], {name: frozenset(layer.nodes[:1])})
+
+    def _measure(self, kind: str, name: str, how: str, layers: Sequence[Layer], reads: Reads) -> Damage:
+        known = self._known.get((kind, name, how))
+        if known is None:
+            graph = self._quantizer.simulated(layers, reads)
+            errors = tuple(self._judge.errors(graph_run(graph, self._threads)).tolist())
+            known = Damage(kind, name, how, errors, self._judge.photographs)
+            self._known[kind, name, how] = known
+            self._append(known)
+        return known
+
+    def _append(self, damage: Damage) -> None:
+        if self._cache is None:
+            return
+        try:
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            with self._cache.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": self._key, **asdict(damage)}) + "\n")
+        except OSError as error:
+            raise BadInputError(f"{self._cache}: cannot be written to ({error})") from error
+
+
+def measure_all(meter: DamageMeter, quantizer: Quantizer, progress: Callable[[int, int], None]) -> list[Damage]:
+    """Every layer and every tensor, alone and left out.
+
+    Args:
+        meter: Of the damages.
+        quantizer: Of the network.
+        progress: Called with how many are done, and how many there are.
+    """
+    jobs: list[Callable[[], Damage]] = []
+    for how in (ONLY, ALL_BUT):
+        jobs += [lambda layer=layer, how=how: meter.layer(layer, how) for layer in quantizer.layers]  # type: ignore[misc]
+        tensors = sorted(quantizer.reads(quantizer.layers))
+        jobs += [lambda name=name, how=how: meter.tensor(name, how) for name in tensors]  # type: ignore[misc]
+    damages = []
+    for done, job in enumerate(jobs, start=1):
+        damages.append(job())
+        progress(done, len(jobs))
+    return damages
+
+
+def _key(quantizer: Quantizer, judge: Judge) -> str:
+    digest = hashlib.sha256(quantizer.table.provenance.key.encode())
+    digest.update(json.dumps(asdict(quantizer.settings), sort_keys=True).encode())
+    digest.update(json.dumps(asdict(quantizer.scheme), sort_keys=True).encode())
+    for image in judge.images:
+        digest.update(image.degraded.tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path, key: str) -> dict[tuple[str, str, str], Damage]:
+    """Measurements under this key; a line that was cut off by an interruption is measured again."""
+    known: dict[tuple[str, str, str], Damage] = {}
+    if not path.is_file():
+        return known
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+            if entry.pop("key") == key:
+                errors = tuple(map(float, entry["errors"]))
+                damage = Damage(entry["kind"], entry["name"], entry["how"], errors, int(entry["photographs"]))
+                known[damage.kind, damage.name, damage.how] = damage
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return known

@@ -1,0 +1,175 @@
+"""The quantization stage: calibration table and plan for a float graph, made or taken as they are; and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ensharpen_edge.calibration.degraded_crops import Preprocessing, training_mix
+from ensharpen_edge.calibration.equalise import equalised
+from ensharpen_edge.calibration.judge import Judge, JudgeImage
+from ensharpen_edge.calibration.layers import Layer
+from ensharpen_edge.calibration.photo_choice import ChoiceConfig
+from ensharpen_edge.calibration.plan import PLAN, Plan, load_plan, save_plan
+from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
+from ensharpen_edge.calibration.recipe import Quantizer
+from ensharpen_edge.calibration.run import CalibrationRequest, ChosenPhotos, FloatGraph, choose_photos, run_calibration
+from ensharpen_edge.calibration.sensitivity import Damage, DamageMeter
+from ensharpen_edge.calibration.session import graph_run
+from ensharpen_edge.calibration.table import TABLE, CalibrationTable, check_fits, load_table
+from ensharpen_edge.errors import IntegrityError, UsageError
+from ensharpen_edge.export.probes import parity_probes
+
+Step = Callable[[str], None]
+
+_PROBE_SIDE = 128
+
+
+@dataclass(frozen=True)
+class QuantizationRequest:
+    """What is asked for besides the precision.
+
+    Attributes:
+        calibration: Folder of a calibration table, or of photographs to make one from.
+        plan: File of a plan, or None for the table's own or a new one.
+        wanted: Scheme, range method, rounding, limits of a new plan.
+        count, crop: Of the crops, when there are photographs.
+        mix: Degradations, or None for those the network was trained with.
+        allow_few: Accept fewer than 16 distinct photographs.
+        cache: Folder of decoded photographs, or None.
+    """
+
+    calibration: Path
+    plan: Path | None = None
+    wanted: PlanRequest = field(default_factory=PlanRequest)
+    count: int = 128
+    crop: int = 256
+    mix: str | None = None
+    allow_few: bool = False
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A quantized network and how it came about.
+
+    Attributes:
+        quantizer: With the equalised float graph.
+        plan: Which layers are int8.
+        model: onnx.ModelProto with quantize / dequantize pairs.
+        costs: Of each int8 layer when it is the only one, the most expensive first.
+        folder: Where table and plan are.
+    """
+
+    quantizer: Quantizer
+    plan: Plan
+    model: Any
+    costs: tuple[Damage, ...]
+    folder: Path
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The int8 ones."""
+        return self.plan.chosen(self.quantizer.layers)
+
+    def describe(self) -> dict[str, Any]:
+        """For the report and the manifest, as JSON types."""
+        worst = self.costs[0] if self.costs else None
+        return {
+            **asdict(self.quantizer.settings),
+            "largest_weight": self.quantizer.scheme.largest_weight,
+            "table": str(self.folder),
+            "int8_layers": len(self.layers),
+            "float_layers": list(self.plan.kept),
+            "worst_layer": worst.name if worst else None,
+            "worst_layer_psnr": round(worst.psnr, 2) if worst else None,
+            "plan_notes": self.plan.notes,
+        }
+
+
+def quantize_graph(graph: FloatGraph, request: QuantizationRequest, folder: Path, step: Step) -> Quantized:
+    """Calibrate, plan, quantize; whatever fits already is used again.
+
+    Args:
+        graph: The float graph.
+        request: What is asked for.
+        folder: Where a table made from photographs is kept.
+        step: Called with what is going on.
+
+    Raises:
+        IntegrityError: A given table is for another network, or damaged.
+        BadInputError: Unfit photographs.
+        UsageError: A table without a plan, or a plan for another network.
+        QualityError: No plan keeps enough.
+    """
+    if (request.calibration / TABLE).is_file():
+        folder = request.calibration
+        table, chosen, settings = _given_table(graph, folder), None, Preprocessing()
+    else:
+        settings = Preprocessing(request.mix or training_mix(graph.training), request.crop)
+        table, chosen = _made_table(graph, request, settings, folder, step)
+    quantizer = Quantizer(equalised(graph.model, table.scales), table, request.wanted.settings)
+    plan = _plan(graph, request, table, chosen, settings, folder, step)
+    layers = plan.chosen(quantizer.layers)
+    step(f"quantizing {len(layers)} of {len(quantizer.layers)} layers")
+    return Quantized(quantizer, plan, quantizer.quantized(layers), _costs(graph, quantizer, layers), folder)
+
+
+def _given_table(graph: FloatGraph, folder: Path) -> CalibrationTable:
+    table = load_table(folder)
+    check_fits(table.provenance, replace(table.provenance, weights=graph.weights, graph=graph.sha256), folder)
+    return table
+
+
+def _made_table(
+    graph: FloatGraph, request: QuantizationRequest, settings: Preprocessing, folder: Path, step: Step
+) -> tuple[CalibrationTable, ChosenPhotos]:
+    step("choosing photographs")
+    choice = ChoiceConfig(request.count, settings.chosen_side, settings.seed, request.allow_few)
+    wanted = CalibrationRequest(
+        request.calibration, choice, settings, request.wanted.settings.method, cache=request.cache
+    )
+    chosen = choose_photos(graph, wanted)
+    try:
+        return load_table(folder, chosen.provenance), chosen
+    except IntegrityError:
+        # Nobody named this table: it is our own of an earlier run, for something else, or there is none yet.
+        count = len(chosen.choices)
+        result = run_calibration(
+            graph, wanted, chosen, folder, lambda done: step(f"calibrating, photograph {done}/{count}")
+        )
+        return result.table, chosen
+
+
+def _plan(
+    graph: FloatGraph,
+    request: QuantizationRequest,
+    table: CalibrationTable,
+    chosen: ChosenPhotos | None,
+    settings: Preprocessing,
+    folder: Path,
+    step: Step,
+) -> Plan:
+    if request.plan is not None:
+        return load_plan(request.plan)
+    if chosen is None:
+        if not (folder / PLAN).is_file():
+            raise UsageError(f"{folder}: holds no {PLAN}", hint="give one with --plan, or photographs with --calib")
+        return load_plan(folder / PLAN)
+    planning = prepare_planning(graph, table, chosen, settings, request.wanted, folder)
+    plan, _ = planning.search(request.wanted.keep, step)
+    save_plan(plan, folder / PLAN)
+    return plan
+
+
+def _costs(graph: FloatGraph, quantizer: Quantizer, layers: Sequence[Layer]) -> tuple[Damage, ...]:
+    """What each int8 layer does alone to the bundled photographs, so that a report can name the worst."""
+    images = [
+        JudgeImage(probe.name, probe.image, probe.image)
+        for probe in parity_probes(_PROBE_SIDE, _PROBE_SIDE)
+        if not probe.stress
+    ]
+    meter = DamageMeter(quantizer, Judge(images, graph_run(graph.model)))
+    return tuple(sorted((meter.layer(layer) for layer in layers), key=lambda damage: damage.psnr))

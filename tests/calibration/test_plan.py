@@ -1,0 +1,132 @@
+"""Plans: files, and the search for the one with the fewest float layers."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ensharpen_edge.calibration.judge import Judge, JudgeLimits
+from ensharpen_edge.calibration.plan import FLOAT, INT8, Plan, load_plan, plan_keeping, save_plan
+from ensharpen_edge.calibration.plan_search import find_plan
+from ensharpen_edge.calibration.sensitivity import DamageMeter, measure_all
+from ensharpen_edge.calibration.session import graph_run
+from ensharpen_edge.errors import BadInputError, QualityError, UsageError
+
+
+def judge_with(planning, **limits) -> Judge:
+    return Judge(planning.judge.images, graph_run(planning.quantizer.model), JudgeLimits(**limits))
+
+
+def search(planning, keep=(), **limits):
+    judge = judge_with(planning, **limits)
+    return find_plan(planning.quantizer, judge, planning.meter, keep)
+
+
+@pytest.fixture(scope="module")
+def loose(planning):
+    return search(planning, ["head", "tail"], max_drop=0.2, photo_psnr=44.0, synthetic_psnr=15.0, retained=0.9)
+
+
+def test_a_plan_within_the_limits_and_measured(planning, loose):
+    plan, verdict = loose
+    assert verdict.passed
+    assert verdict.worst_photo >= 44.0
+    assert {"Add", "decoder.heads.sharpen"} <= set(plan.kept)
+    again = judge_with(planning).errors(graph_run(planning.quantizer.quantized(plan.chosen(planning.quantizer.layers))))
+    assert np.allclose(again, verdict.errors)
+
+
+def test_stricter_limits_free_more_layers(planning, loose):
+    strict, verdict = search(planning, ["head", "tail"], max_drop=0.05, photo_psnr=50.0, synthetic_psnr=15.0)
+    assert verdict.worst_photo >= 50.0
+    assert len(strict.kept) > len(loose[0].kept)
+    with pytest.raises(QualityError, match="no layer can be quantized"):
+        search(planning, photo_psnr=110.0)
+
+
+def test_the_greedy_choice_beats_a_blind_one(planning, loose):
+    """Freeing as many layers from the input on costs more than freeing the ones that were found."""
+    plan, verdict = loose
+    names = [layer.name for layer in planning.quantizer.layers]
+    blind = plan_keeping(planning.quantizer.layers, names[: len(plan.kept)], "onnx")
+    run = graph_run(planning.quantizer.quantized(blind.chosen(planning.quantizer.layers)))
+    assert planning.judge.errors(run)[: planning.judge.photographs].max() > verdict.errors.max() or (
+        planning.judge.verdict(run).worst_photo < verdict.worst_photo
+    )
+
+
+def test_round_trip_and_editing(planning, loose, tmp_path):
+    path = tmp_path / "plan.json"
+    save_plan(loose[0], path)
+    assert load_plan(path) == loose[0]
+    content = json.loads(path.read_text())
+    content["layers"]["encoder.down2"] = FLOAT
+    path.write_text(json.dumps(content))
+    assert "encoder.down2" not in [layer.name for layer in load_plan(path).chosen(planning.quantizer.layers)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not a plan"),
+        ("[]", "not a plan"),
+        ('{"scheme": "onnx", "layers": {"a": "int9"}}', "a is 'int9'"),
+    ],
+)
+def test_broken_plans(tmp_path, text, message):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(BadInputError, match=message):
+        load_plan(tmp_path / "plan.json")
+
+
+def test_a_plan_for_another_network(planning):
+    with pytest.raises(UsageError, match="another network"):
+        Plan({"encoder.stem": INT8, "roof": FLOAT}, "onnx").chosen(planning.quantizer.layers)
+
+
+def test_measurements_are_kept_and_go_on(planning, tmp_path):
+    cache = tmp_path / "s.jsonl"
+    meter = DamageMeter(planning.quantizer, planning.judge, cache)
+    layer = planning.quantizer.layers[3]
+    first = meter.layer(layer)
+    with cache.open("a") as file:
+        file.write('{"key": "cut o')
+
+    class Unused:
+        images, photographs = planning.judge.images, planning.judge.photographs
+
+        def errors(self, run):
+            raise AssertionError("measured again")
+
+    again = DamageMeter(planning.quantizer, Unused(), cache)
+    assert again.layer(layer) == first
+    with pytest.raises(AssertionError, match="measured again"):
+        again.layer(planning.quantizer.layers[4])
+
+
+def test_every_layer_and_tensor_alone_and_left_out(planning, tmp_path):
+    from PIL import Image
+
+    from ensharpen_edge.calibration.chart import draw_sensitivities
+
+    class Some:
+        """A few layers are enough to see every kind of measurement."""
+
+        layers = planning.quantizer.layers[:3]
+
+        def __getattr__(self, name):
+            return getattr(planning.quantizer, name)
+
+    some = Some()
+    seen = []
+    damages = measure_all(planning.meter, some, lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1] == len(damages)
+    assert {(d.kind, d.how) for d in damages} == {(k, h) for k in ("layer", "tensor") for h in ("only", "all but")}
+    only = {d.name: d.psnr for d in damages if (d.kind, d.how) == ("layer", "only")}
+    without = {d.name: d.psnr for d in damages if (d.kind, d.how) == ("layer", "all but")}
+    assert all(only[name] > without[name] for name in only), "one layer alone costs less than all the others"
+    draw_sensitivities(damages, None, "nano", tmp_path / "chart.png")
+    with Image.open(tmp_path / "chart.png") as image:
+        assert image.size[0] > 500

@@ -1,0 +1,141 @@
+"""`ensharpen-export --precision int8`: from photographs, from a table, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.runtime.registry import open_engine
+
+FEW = ("-n", 24, "--crop", 96, "--allow-few")
+
+
+@pytest.fixture(scope="module")
+def exported(command, photo_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("int8")
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", photo_folder, *FEW, "--out", out,
+        timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    return out, done.stdout
+
+
+def test_photographs_in_quantized_artifact_out(exported):
+    out, text = exported
+    for part in ("equalised", "photographs vs torch", "worst vs student", "costliest int8 layer"):
+        assert part in text
+    artifact = Artifact.open(out / "nano-onnx-int8")
+    manifest = artifact.manifest
+    report = json.loads((out / "nano-onnx-int8.report.json").read_text())
+    assert manifest.calibration_key == json.loads((out / "nano-calibration" / "table.json").read_text())["key"]
+    assert manifest.quantization["int8_layers"] >= 3
+    assert (
+        report["quantization"]["worst_layer"]
+        in json.loads((out / "nano-calibration" / "plan.json").read_text())["layers"]
+    )
+    for condition in report["gate"]["conditions"]:
+        assert condition["worst_agreement"] >= 48.0
+        assert condition["student"] - condition["exported"] <= 0.05
+        assert condition["retained"] >= 0.98
+    assert manifest.shape.tile_exact
+    model = onnx.load(str(artifact.model_path))
+    assert sum(node.op_type == "QuantizeLinear" for node in model.graph.node) >= 3
+    with open_engine(artifact) as engine:
+        golden = artifact.golden()
+        assert np.abs(engine.run(golden.input) - golden.expected).max() < 1e-6
+
+
+def test_the_table_serves_again_and_for_one_size(command, exported, tmp_path):
+    out, _ = exported
+    folder = out / "nano-calibration"
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", folder, "--size", "256x256",
+        "--out", tmp_path, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    fixed = Artifact.open(tmp_path / "nano-onnx-int8").manifest
+    free = Artifact.open(out / "nano-onnx-int8").manifest
+    assert fixed.calibration_key == free.calibration_key
+    assert (fixed.shape.height, fixed.shape.width) == (256, 256)
+    assert fixed.quantization["float_layers"] == free.quantization["float_layers"]
+
+
+def altered(folder, where, change):
+    shutil.copytree(folder, where)
+    content = json.loads((where / "table.json").read_text())
+    change(content)
+    (where / "table.json").write_text(json.dumps(content))
+    return where
+
+
+def test_a_table_for_other_weights_is_refused_with_the_difference(command, exported, tmp_path):
+    import hashlib
+
+    def other(content):
+        content["provenance"]["weights"] = "0" * 64
+        text = json.dumps(content["provenance"], sort_keys=True)
+        content["key"] = hashlib.sha256(text.encode()).hexdigest()
+
+    folder = altered(exported[0] / "nano-calibration", tmp_path / "t", other)
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", folder, "--out", tmp_path / "out"
+    )
+    assert done.returncode == 8, done.stderr
+    assert "weights: 0000" in done.stderr
+    assert "calibrate again" in done.stderr
+    assert not (tmp_path / "out" / "nano-onnx-int8").exists()
+
+
+def test_a_truncated_table_is_refused(command, exported, tmp_path):
+    folder = tmp_path / "t"
+    shutil.copytree(exported[0] / "nano-calibration", folder)
+    arrays = folder / "histograms.npz"
+    arrays.write_bytes(arrays.read_bytes()[:-100])
+    done = command("ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", folder, "--out", tmp_path)
+    assert done.returncode == 8, done.stderr
+    assert "histograms.npz" in done.stderr
+
+
+def test_a_plan_that_quantizes_everything_fails_the_gate(command, exported, tmp_path):
+    out, _ = exported
+    plan = json.loads((out / "nano-calibration" / "plan.json").read_text())
+    plan["layers"] = dict.fromkeys(plan["layers"], "int8")
+    (tmp_path / "all.json").write_text(json.dumps(plan))
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", out / "nano-calibration",
+        "--plan", tmp_path / "all.json", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert "the layer that costs most is" in done.stderr
+    report = json.loads((tmp_path / "out" / "nano-onnx-int8.report.json").read_text())
+    assert not report["passed"]
+    assert report["quantization"]["int8_layers"] == 53
+    assert not (tmp_path / "out" / "nano-onnx-int8").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "--calib my_photos"),
+        (("--calib", "nowhere"), 9, "nowhere"),
+        (("--calib", "{photos}"), 9, "distinct photographs"),
+        (("--calib", "{photos}", *FEW, "--keep", "roof"), 2, "unknown layer"),
+        (("--calib", "{photos}", *FEW, "--method", "best"), 2, "unknown range method"),
+        (("--calib", "{photos}", *FEW, "--scheme", "tensorrt"), 2, "for another target"),
+        (("--calib", "{photos}", *FEW, "--plan", "nowhere.json"), 9, "not a plan"),
+    ],
+    ids=str,
+)
+def test_mistakes(command, photo_folder, tmp_path, arguments, code, message):
+    filled = [str(argument).format(photos=photo_folder) for argument in arguments]
+    done = command("ensharpen-export", "--target", "onnx", "--precision", "int8", *filled, "--out", tmp_path / "out")
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "nano-onnx-int8").exists()
