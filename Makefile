@@ -16,7 +16,7 @@ demo: $(VENV)/.demo
 	$(BIN)/ensharpen-bench demo build/nano-onnx-fp32 --photos tests/data --out build/demo
 
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

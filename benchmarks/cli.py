@@ -11,9 +11,11 @@ import typer
 from rich.table import Table
 
 from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.benchmarks.calibration_cost import bare_inference, measure_calibrations, measure_onnxruntime
 from ensharpen_edge.benchmarks.card_scores import record_score, score_entry
 from ensharpen_edge.benchmarks.demo.build import CASE, build_demo
 from ensharpen_edge.benchmarks.edges import measure_edges
+from ensharpen_edge.benchmarks.latency import compare_latency, operator_times
 from ensharpen_edge.benchmarks.overhead import measure_overhead, peak_memory, synthetic_photo
 from ensharpen_edge.benchmarks.protocol import GaussianCase
 from ensharpen_edge.benchmarks.quality import artifact_method, unsharp_methods
@@ -168,6 +170,76 @@ def overhead(
     stdout().print(table)
     if peak is not None:
         stdout().print(f"peak memory for {memory_megapixels:g} MP, tiled, file to file: {peak:.0f} MiB")
+
+
+@app.command()
+def latency(
+    artifacts: Annotated[
+        list[Path], typer.Argument(help="Artifact folders; the first one is what the others are compared with.")
+    ],
+    size: Annotated[int, typer.Option(min=8, help="Side of the frame.")] = 512,
+    threads: Annotated[list[int] | None, typer.Option(help="CPU threads; repeatable.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 30,
+    operators: Annotated[bool, typer.Option("--operators", help="Operator by operator as well (ONNX).")] = False,
+    json_output: Json = False,
+) -> None:
+    """Time artifacts, interleaved: every round runs each of them once.
+
+    [bold]Example[/]
+
+      ensharpen-bench latency build/nano-onnx-fp32 build/nano-onnx-int8 --threads 1 --threads 2 --operators
+    """
+    frame, counts = (size, size), threads or [1]
+    results = [row for count in counts for row in compare_latency(artifacts, frame, count, rounds)]
+    profiles = {str(path): operator_times(path, frame, counts[0], rounds) for path in artifacts} if operators else {}
+    if json_output:
+        print_json({"latency": [dataclasses.asdict(row) for row in results], "operators": profiles})
+        return
+    table = Table(title=f"{size}x{size}, {rounds} interleaved rounds")
+    for heading in ("artifact", "threads", "median ms", "min ms", "time against the first"):
+        table.add_column(heading, justify="left" if heading == "artifact" else "right")
+    for row in results:
+        table.add_row(
+            row.name, str(row.threads), f"{row.median:.1f}", f"{min(row.milliseconds):.1f}", f"{row.ratio:.2f}"
+        )
+    stdout().print(table)
+    for path, profile in profiles.items():
+        text = ", ".join(f"{name} {milliseconds:.2f}" for name, milliseconds in profile.items())
+        stdout().print(f"{path}, ms by operator ({counts[0]} threads): {text}")
+
+
+@app.command()
+def calibration(
+    artifact: Annotated[Path, typer.Argument(help="An fp32 ONNX artifact.")],
+    data: Annotated[Path, typer.Option(help="Folder of sharp photographs.")],
+    counts: Annotated[list[int] | None, typer.Option("-n", "--count", min=2, help="Crops; repeatable.")] = None,
+    crop: Annotated[int, typer.Option(min=8, help="Side of the crops.")] = 256,
+    method: Annotated[str, typer.Option(help="Range method.")] = "entropy",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    json_output: Json = False,
+) -> None:
+    """What calibrating costs: time per crop against bare inference, and memory against the number of crops.
+
+    ONNX Runtime's entropy calibrator is run beside it, on 1 and 4 crops: it keeps every activation until the end.
+
+    [bold]Example[/]
+
+      ensharpen-bench calibration build/nano-onnx-fp32 --data photos -n 10 -n 1000
+    """
+    bare = bare_inference(artifact, data, crop, threads)
+    costs = measure_calibrations(artifact, data, counts or [10, 1000], crop, threads, method)
+    costs += measure_onnxruntime(artifact, data, [1, 4], crop)
+    if json_output:
+        print_json({"bare_seconds": bare, "costs": [dataclasses.asdict(cost) for cost in costs]})
+        return
+    table = Table(title=f"crops of {crop}x{crop}, {threads} threads; bare inference {1000 * bare:.1f} ms")
+    for heading in ("calibration", "crops", "peak memory", "per crop", "against bare inference"):
+        table.add_column(heading, justify="left" if heading == "calibration" else "right")
+    for cost in costs:
+        seconds = cost.seconds_per_crop
+        timing = ("", "") if seconds is None else (f"{1000 * seconds:.1f} ms", f"{seconds / bare:.2f}")
+        table.add_row(cost.name, str(cost.crops), f"{cost.peak_mib:.0f} MiB", *timing)
+    stdout().print(table)
 
 
 @app.command()

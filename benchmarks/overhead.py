@@ -16,6 +16,7 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import U8, Photo
+from ensharpen_edge.process_memory import peak_resident_mib
 from ensharpen_edge.runtime.engine import F32, Engine
 from ensharpen_edge.runtime.pipeline import (
     TileChoice,
@@ -134,15 +135,4 @@ def _sharpen_and_measure(artifact_path: Path, photo: Path, tiling: TileChoice, t
         result = process(artifact, engine, photo, photo.with_name(f"sharp-{photo.name}"), tiling, lambda _d, _t: None)
     if result.error is not None:
         raise result.error
-    return _peak_resident_mib()
-
-
-def _peak_resident_mib() -> float:
-    """Peak of this very process. Linux's getrusage would count the parent's pages too, which exec inherits."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    import resource  # exists on Unix only
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024)  # macOS counts bytes
+    return peak_resident_mib()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,16 +13,18 @@ from rich.table import Table
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.console import print_json, progress, run_command, stderr, stdout
 from ensharpen_edge.errors import UsageError, require
+from ensharpen_edge.process_memory import peak_resident_mib
 
 if TYPE_CHECKING:
+    from ensharpen_edge.calibration.compare import Comparison
     from ensharpen_edge.calibration.plan import Plan
-    from ensharpen_edge.calibration.planning import Planning
-    from ensharpen_edge.calibration.run import CalibrationResult
+    from ensharpen_edge.calibration.planning import Planning, PlanRequest
+    from ensharpen_edge.calibration.run import CalibrationRequest, CalibrationResult, ChosenPhotos, FloatGraph
     from ensharpen_edge.calibration.sensitivity import Damage
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
-CHART = "sensitivity.png"
+CHART, PLAIN = "sensitivity.png", "without-equalisation"
 
 
 @app.command()
@@ -45,6 +48,9 @@ def calibrate(
     max_drop: Annotated[float, typer.Option(min=0, help="Largest loss of PSNR that the plan may cost, dB.")] = 0.02,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Measure every layer and tensor, alone and left out; draw a chart.")
+    ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Every range method, every rounding, and no equalisation, side by side.")
     ] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder of decoded photographs.")] = None,
@@ -94,7 +100,8 @@ def calibrate(
         result = run_calibration(graph, request, chosen, folder, lambda done: bar.update(task, completed=done))
     found: Plan | None = None
     damages: list[Damage] = []
-    if plan or sensitivity:
+    comparisons: list[Comparison] = []
+    if plan or sensitivity or compare:
         planning = prepare_planning(graph, result.table, chosen, settings, wanted, folder)
         if plan:
             with stderr().status("planning") as status:
@@ -102,6 +109,8 @@ def calibrate(
             save_plan(found, folder / PLAN)
         if sensitivity:
             damages = _measure(planning, found, folder / CHART, manifest.name, json_output)
+        if compare:
+            comparisons = _compare(planning, graph, request, chosen, wanted, folder)
     if json_output:
         print_json(_report(result, chosen.photos.skipped, found, damages, folder))
         return
@@ -111,6 +120,8 @@ def calibrate(
     if damages:
         stdout().print(_sensitivity_table(damages))
         stdout().print(folder / CHART)
+    if comparisons:
+        stdout().print(_comparison_table(comparisons, wanted))
     if found is not None:
         stdout().print(f"{len(found.layers) - len(found.kept)} of {len(found.layers)} layers in int8: {folder / PLAN}")
     stdout().print(f"{folder}  {len(result.table.choices)} crops, key {result.table.provenance.key[:16]}")
@@ -130,6 +141,23 @@ def _measure(planning: Planning, plan: Plan | None, path: Path, name: str, quiet
     return damages
 
 
+def _compare(
+    planning: Planning,
+    graph: FloatGraph,
+    request: CalibrationRequest,
+    chosen: ChosenPhotos,
+    wanted: PlanRequest,
+    folder: Path,
+) -> list[Comparison]:
+    from ensharpen_edge.calibration.compare import compare_choices
+    from ensharpen_edge.calibration.recipe import Quantizer
+    from ensharpen_edge.calibration.run import run_calibration
+
+    with stderr().status("comparing") as status:
+        plain = run_calibration(graph, replace(request, equalise=False), chosen, folder / PLAIN)
+        return compare_choices(planning, Quantizer(graph.model, plain.table, wanted.settings), wanted, status.update)
+
+
 def _report(
     result: CalibrationResult, skipped: tuple[str, ...], plan: Plan | None, damages: list[Damage], folder: Path
 ) -> dict[str, Any]:
@@ -143,6 +171,10 @@ def _report(
         "tensors": len(result.table.histograms),
         "unstable": {m.tensor: round(m.share, 3) for m in result.movements if m.share > UNSTABLE},
         "skipped": list(skipped),
+        "cost": {
+            "seconds_per_crop": result.seconds / len(result.table.choices),
+            "peak_mib": round(peak_resident_mib(), 1),
+        },
         "plan": None if plan is None else {"layers": plan.layers, "notes": plan.notes},
         "sensitivity": [{"kind": d.kind, "name": d.name, "how": d.how, "psnr": round(d.psnr, 2)} for d in damages],
     }
@@ -168,6 +200,22 @@ def _print_table(result: CalibrationResult, method: str) -> None:
         )
 
 
+def _comparison_table(comparisons: list[Comparison], wanted: PlanRequest) -> Table:
+    base = wanted.settings
+    table = Table(
+        title=f"All layers but {', '.join(wanted.keep)} in int8 ({base.scheme}, {base.method}, {base.rounding} "
+        "unless named), and the layers that a plan can keep in int8"
+    )
+    for heading in ("choice", "worst photograph", "mean drop", "retained", "plan"):
+        table.add_column(heading, justify="left" if heading == "choice" else "right")
+    for row in comparisons:
+        retained = "-" if row.whole.retained is None else f"{row.whole.retained:.1%}"
+        table.add_row(
+            row.name, f"{row.whole.worst_photo:.2f} dB", f"{row.whole.drop:.3f} dB", retained, str(row.int8_layers)
+        )
+    return table
+
+
 def _sensitivity_table(damages: list[Damage]) -> Table:
     from ensharpen_edge.calibration.sensitivity import ONLY
 
@@ -185,3 +233,7 @@ def _sensitivity_table(damages: list[Damage]) -> Table:
 def main() -> None:
     """Entry point of `ensharpen-calibrate`."""
     run_command(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ensharpen_edge.data.duplicates import SAME_PICTURE
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.luma import LUMA
 from ensharpen_edge.imaging.photo import U8
 
 FEWEST = 16
@@ -76,8 +77,7 @@ def distinct(photos: PhotoSet) -> list[int]:
 
 def describe(crop: U8) -> dict[str, float]:
     """Features of a crop, uint8 (S, S, 3)."""
-    values = crop.astype(np.float64) / 255.0
-    grey = values @ np.array([0.299, 0.587, 0.114])
+    grey = crop.astype(np.float32) @ (np.array(LUMA, dtype=np.float32) / np.float32(255.0))
     slopes = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
     saturated = ((crop <= 1) | (crop >= 254)).any(axis=2).mean()
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +95,7 @@ class CalibrationRequest:
         samples: See `collect.DEFAULT_SAMPLES`.
         threads: Of the network.
         cache: Folder of decoded photographs, or None.
+        equalise: Make channels alike first (see `equalise`).
     """
 
     data: Path
@@ -103,6 +105,7 @@ class CalibrationRequest:
     samples: int = DEFAULT_SAMPLES
     threads: int = 0
     cache: Path | None = None
+    equalise: bool = True
 
 
 @dataclass(frozen=True)
@@ -127,10 +130,12 @@ class CalibrationResult:
     Attributes:
         table: As written.
         movements: Between the halves, the largest first.
+        seconds: Of degrading, running and collecting all crops.
     """
 
     table: CalibrationTable
     movements: list[Movement]
+    seconds: float
 
 
 def choose_photos(graph: FloatGraph, request: CalibrationRequest) -> ChosenPhotos:
@@ -149,7 +154,7 @@ def choose_photos(graph: FloatGraph, request: CalibrationRequest) -> ChosenPhoto
         collector={
             "bins": BINS,
             "samples": request.samples,
-            "equalise": STRENGTH,
+            "equalise": STRENGTH if request.equalise else None,
             "detailed crops": DETAILED,
             "patches": PATCHES,
         },
@@ -173,13 +178,13 @@ def run_calibration(
         BadInputError: NaN on the way.
         UsageError: An unknown range method.
     """
-    config = RangeConfig(request.method)
+    config, started = RangeConfig(request.method), time.monotonic()
     settings, choices = request.preprocessing, chosen.choices
-    peaks = channel_peaks(
-        Observer(graph.model, request.samples, request.threads),
-        degraded_inputs(chosen.photos, choices[:DETAILED], settings),
-    )
-    scales = find_scales(graph.model, peaks)
+    scales: dict[str, F64] = {}
+    if request.equalise:
+        first_look = Observer(graph.model, request.samples, request.threads)
+        peaks = channel_peaks(first_look, degraded_inputs(chosen.photos, choices[:DETAILED], settings))
+        scales = find_scales(graph.model, peaks)
     model = equalised(graph.model, scales)
     observer = Observer(model, request.samples, request.threads)
     collector = MomentCollector(model, find_layers(model))
@@ -193,9 +198,10 @@ def run_calibration(
     second = observer.collect(
         degraded_inputs(chosen.photos, choices[1::2], settings), lambda done: progress(half + done)
     )
+    seconds = time.monotonic() - started
     table = _table(chosen, first, second, scales, collector.freeze())
     save_table(table, folder)
-    return CalibrationResult(table, compare_halves(first, second, Scheme(), config))
+    return CalibrationResult(table, compare_halves(first, second, Scheme(), config), seconds)
 
 
 def _table(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_LUMA = (0.299, 0.587, 0.114)
+from ensharpen_edge.imaging.luma import LUMA
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def sample_and_cast(images: Tensor, config: ColourCastConfig, generator: torch.G
     gain = config.gain[0] + (config.gain[1] - config.gain[0]) * draw[:, :3]
     gamma = config.gamma[0] * (config.gamma[1] / config.gamma[0]) ** draw[:, 3:4]
     left = config.saturation[0] + (config.saturation[1] - config.saturation[0]) * draw[:, 4:5]
-    luma = torch.tensor(_LUMA, device=images.device, dtype=images.dtype)[None, :, None, None]
+    luma = torch.tensor(LUMA, device=images.device, dtype=images.dtype)[None, :, None, None]
     grey = (images * luma).sum(dim=1, keepdim=True)
     faded = (grey + left * (images - grey)).clamp(0.0, 1.0)
     return (gain * faded**gamma).clamp(0.0, 1.0)

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
-_SOBEL_Y = ((-1.0, -2.0, -1.0), (0.0, 0.0, 0.0), (1.0, 2.0, 1.0))
-_LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
+SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+SOBEL_Y = ((-1.0, -2.0, -1.0), (0.0, 0.0, 0.0), (1.0, 2.0, 1.0))
+LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
 
 
 class BranchedDepthwiseConv(nn.Module):
@@ -31,7 +31,7 @@ class BranchedDepthwiseConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.point = nn.Parameter(torch.ones(channels, 1, 1, 1))
         self.edge_gain = nn.Parameter(torch.zeros(channels, 3))
-        filters = torch.tensor([_SOBEL_X, _SOBEL_Y, _LAPLACIAN]) / 4.0
+        filters = torch.tensor([SOBEL_X, SOBEL_Y, LAPLACIAN]) / 4.0
         self.register_buffer("edges", filters, persistent=False)
         nn.init.normal_(self.weight, std=0.2)
 

@@ -6,10 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ensharpen_edge.models.blocks import LAPLACIAN, SOBEL_X
 from ensharpen_edge.training.losses.pixel import mean_over_images
-
-_SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
-_LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
 
 
 def _filtered(images: Tensor, kernels: Tensor) -> Tensor:
@@ -21,11 +19,11 @@ def _filtered(images: Tensor, kernels: Tensor) -> Tensor:
 
 def sobel(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the horizontal and vertical Sobel derivatives, scaled to a slope per pixel."""
-    kernel = torch.tensor(_SOBEL) / 8.0
+    kernel = torch.tensor(SOBEL_X) / 8.0
     return mean_over_images(_filtered(prediction - target, torch.stack([kernel, kernel.t()])).abs(), weight)
 
 
 def laplacian(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the 4-neighbour Laplacians, scaled by 1/4."""
-    kernel = torch.tensor(_LAPLACIAN) / 4.0
+    kernel = torch.tensor(LAPLACIAN) / 4.0
     return mean_over_images(_filtered(prediction - target, kernel[None]).abs(), weight)

@@ -1,0 +1,103 @@
+"""Artifacts against each other: interleaved runs of the bare engines, whole and operator by operator."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.errors import BadInputError, UsageError, require
+from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.runtime.registry import open_engine
+
+WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One artifact at one number of threads.
+
+    Attributes:
+        name: Of the artifact's folder.
+        threads: Of the engine.
+        milliseconds: Of each timed run.
+        ratio: Median over rounds of this artifact's time against the first one's in the same round.
+    """
+
+    name: str
+    threads: int
+    milliseconds: tuple[float, ...]
+    ratio: float
+
+    @property
+    def median(self) -> float:
+        """Milliseconds."""
+        return median(self.milliseconds)
+
+
+def compare_latency(artifacts: list[Path], size: tuple[int, int], threads: int, rounds: int) -> list[Latency]:
+    """Run every artifact once per round, so that all of them see the same machine.
+
+    Raises:
+        UsageError: Nothing to run.
+    """
+    if not artifacts or rounds < 1:
+        raise UsageError("latency needs at least one artifact and one round")
+    batch = _noise(size)
+    engines = [open_engine(Artifact.open(path), threads=threads) for path in artifacts]
+    times: list[list[float]] = [[] for _ in engines]
+    try:
+        for number in range(-WARM_UP, rounds):
+            for engine, taken in zip(engines, times, strict=True):
+                start = time.perf_counter()
+                engine.run(batch)
+                if number >= 0:
+                    taken.append(1000 * (time.perf_counter() - start))
+    finally:
+        for engine in engines:
+            engine.close()
+    return [
+        Latency(path.name, threads, tuple(taken), median(a / b for a, b in zip(taken, times[0], strict=True)))
+        for path, taken in zip(artifacts, times, strict=True)
+    ]
+
+
+def operator_times(path: Path, size: tuple[int, int], threads: int, rounds: int) -> dict[str, float]:
+    """Milliseconds per run by operator, from ONNX Runtime's profiler.
+
+    Raises:
+        UsageError: Not an ONNX artifact.
+        BadInputError: The profiler wrote nothing.
+    """
+    ort = require("onnxruntime", "onnx")
+    artifact = Artifact.open(path)
+    if artifact.manifest.target != "onnx":
+        raise UsageError(f"{path}: operators are timed in ONNX artifacts only")
+    with tempfile.TemporaryDirectory() as folder:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = ort.InferenceSession(artifact.read_model(), options, providers=["CPUExecutionProvider"])
+        for _ in range(rounds):
+            session.run(None, {artifact.manifest.io.input_name: _noise(size)})
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    totals: Counter[str] = Counter()
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            totals[event["args"]["op_name"]] += event["dur"]
+    if not totals:
+        raise BadInputError(f"{path}: the profiler recorded no operators")
+    return {name: total / 1000 / rounds for name, total in totals.most_common()}
+
+
+def _noise(size: tuple[int, int]) -> F32:
+    return np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)

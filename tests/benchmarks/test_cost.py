@@ -1,0 +1,53 @@
+"""Latency side by side, and what calibrating costs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_latency_of_an_artifact_against_itself(command, artifact):
+    done = command(
+        "ensharpen-bench", "latency", artifact.path, artifact.path, "--size", 128, "--threads", 1, "--rounds", 15,
+        "--operators", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    first, second = report["latency"]
+    assert first["ratio"] == 1.0
+    assert second["ratio"] == pytest.approx(1.0, abs=0.25)
+    assert len(first["milliseconds"]) == 15
+    (operators,) = report["operators"].values()
+    assert "Conv" in operators
+    table = command("ensharpen-bench", "latency", artifact.path, "--size", 64, "--rounds", 2)
+    assert "time against the first" in table.stdout
+
+
+def test_calibrating_more_crops_takes_no_more_memory(command, artifact, photo_folder):
+    arguments = (artifact.path, "--data", photo_folder, "-n", 4, "-n", 24, "--crop", 128)
+    done = command("ensharpen-bench", "calibration", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    few, many, theirs_one, theirs_four = report["costs"]
+    assert (few["crops"], many["crops"]) == (4, 24)
+    assert many["peak_mib"] <= 1.1 * few["peak_mib"]
+    assert theirs_four["peak_mib"] > theirs_one["peak_mib"] + 100
+    assert 0 < many["seconds_per_crop"] < 20 * report["bare_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("latency", "nowhere"), 8, "not an artifact"),
+        (("latency", "{artifact}", "--rounds", "0"), 2, "rounds"),
+        (("calibration", "{artifact}", "--data", "{empty}"), 9, "holds no photographs"),
+    ],
+    ids=str,
+)
+def test_mistakes(command, artifact, tmp_path, arguments, code, message):
+    filled = [str(argument).format(artifact=artifact.path, empty=tmp_path) for argument in arguments]
+    done = command("ensharpen-bench", *filled)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
