@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from ensharpen_edge.artifact import Artifact
@@ -33,7 +34,8 @@ def main(artifact: Path, data: Path, count: int, crop: int) -> None:
             batch = next(self._left, None)
             return None if batch is None else {opened.manifest.io.input_name: batch}
 
-    with tempfile.TemporaryDirectory() as folder:
+    # The calibrator prints what it does; standard output is for the result.
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         calibrator = create_calibrator(
             opened.model_path,
             augmented_model_path=str(Path(folder) / "augmented.onnx"),

@@ -38,7 +38,7 @@ def calibrate(
     method: Annotated[str, typer.Option(help="min-max, moving average, percentile, entropy, mse.")] = "percentile",
     samples: Annotated[
         int, typer.Option(min=0, help="Values of a tensor counted per crop; 0 counts all (slow).")
-    ] = 16_384,
+    ] = 8_192,
     seed: Annotated[int, typer.Option(help="Of candidates and degradations.")] = 0,
     allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
     plan: Annotated[bool, typer.Option("--plan/--no-plan", help="Search which layers can be int8.")] = True,

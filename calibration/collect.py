@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.calibration.histogram import Histogram, StreamingHistogram
+from ensharpen_edge.calibration.layers import find_layers
 from ensharpen_edge.errors import BadInputError, require
 
 F32 = NDArray[np.float32]
 Visitor = Callable[[int, str, F32], None]
 
-DEFAULT_SAMPLES = 16_384
+DEFAULT_SAMPLES = 8_192
 """Values of a tensor that a photograph's histogram counts; smallest and largest value are always exact. Counting all of
-them takes twenty times as long as the network itself, and moves no percentile by more than a bin."""
+them takes twenty times as long as the network itself."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,13 @@ class PhotoInput:
     batch: F32
 
 
-def watched_tensors(model: Any) -> list[str]:  # noqa: ANN401 (onnx.ModelProto)
+def layer_tensors(model: Any) -> list[str]:  # noqa: ANN401 (onnx.ModelProto)
+    """Input and every tensor that some layer reads or writes, in graph order: all that is ever quantized."""
+    used = {name for layer in find_layers(model) for name in layer.tensors}
+    return [model.graph.input[0].name, *(name for name in all_tensors(model)[1:] if name in used)]
+
+
+def all_tensors(model: Any) -> list[str]:  # noqa: ANN401
     """Input and every float tensor that a node computes, in graph order."""
     constant = {output for node in model.graph.node if node.op_type == "Constant" for output in node.output}
     computed = [name for node in model.graph.node for name in node.output if name and name not in constant]
@@ -57,6 +64,7 @@ class Observer:
 
     Args:
         model: onnx.ModelProto of a float32 graph with one input and one output.
+        names: Tensors to watch, or None for `layer_tensors`.
         samples: See `DEFAULT_SAMPLES`; 0 counts every value.
         threads: Of ONNX Runtime, 0 for all cores.
 
@@ -65,19 +73,27 @@ class Observer:
         BadInputError: A weight is NaN or infinite.
     """
 
-    def __init__(self, model: Any, samples: int = DEFAULT_SAMPLES, threads: int = 0) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401
+        samples: int = DEFAULT_SAMPLES,
+        threads: int = 0,
+        names: list[str] | None = None,
+    ) -> None:
         onnx = require("onnx", "onnx")
         onnxruntime = require("onnxruntime", "onnx")
         for tensor in model.graph.initializer:
             values = onnx.numpy_helper.to_array(tensor)
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise BadInputError(f"the weight {tensor.name!r} holds NaN or Inf", hint="train or fetch it again")
-        self.names = watched_tensors(model)
+        self.names = names or layer_tensors(model)
         self._samples = samples
         self._input = model.graph.input[0].name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # Between two runs torch degrades the next crop; threads that wait by spinning would take its processors.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             _observing(model, self.names).SerializeToString(), options, providers=["CPUExecutionProvider"]
         )

@@ -11,6 +11,7 @@ import torch
 
 from ensharpen_edge.calibration.collect import PhotoInput
 from ensharpen_edge.calibration.photo_choice import CropChoice
+from ensharpen_edge.data.cache import release_pages
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.degrade.mix import MARGIN, degrade
 from ensharpen_edge.degrade.mixes import MIXES
@@ -65,7 +66,9 @@ def sharp_crop(photos: PhotoSet, choice: CropChoice, settings: Preprocessing) ->
     side = settings.chosen_side
     image = photos.images[photos.names.index(choice.photo)]
     pixels = image[choice.top : choice.top + side, choice.left : choice.left + side]
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].float() / 255.0
+    crop = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].float() / 255.0
+    release_pages(image)
+    return crop
 
 
 def degraded_inputs(photos: PhotoSet, choices: Sequence[CropChoice], settings: Preprocessing) -> Iterator[PhotoInput]:

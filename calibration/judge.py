@@ -50,12 +50,14 @@ class JudgeImage:
     Attributes:
         name: For messages.
         degraded: float32 (1, 3, H, W): what the network gets.
-        sharp: The truth, or None for a synthetic image.
+        sharp: The truth, or None when only the difference to the float network counts.
+        photograph: Whether a camera could take it.
     """
 
     name: str
     degraded: F32
     sharp: F32 | None
+    photograph: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,14 @@ class Judge:
 
     @property
     def photographs(self) -> int:
-        """Their number; they come first."""
+        """Number of those with a truth; they come first."""
         return len(self._truths)
 
     @property
     def allowed(self) -> F64:
         """(N,) mean squared error that each image may have."""
-        photos = len(self._truths)
-        psnr = [self.limits.photo_psnr] * photos + [self.limits.synthetic_psnr] * (len(self.images) - photos)
+        limits = self.limits
+        psnr = [limits.photo_psnr if image.photograph else limits.synthetic_psnr for image in self.images]
         return np.asarray(10.0 ** (-np.array(psnr) / 10.0))
 
     def errors(self, run: Run) -> F64:
@@ -115,11 +117,15 @@ class Judge:
             [mse(run(image.degraded), ref) for image, ref in zip(self.images, self._references, strict=True)]
         )
 
+    def with_images(self, images: Sequence[JudgeImage], run: Run) -> Judge:
+        """A judge of more images; `run` is the float network."""
+        return Judge([*self.images, *images], run, self.limits)
+
     def verdict(self, run: Run) -> Verdict:
         """Everything there is to say about a quantized network."""
         outputs = [run(image.degraded) for image in self.images]
         errors = np.array([mse(output, reference) for output, reference in zip(outputs, self._references, strict=True)])
-        photos = len(self._truths)
+        photographs = np.array([image.photograph for image in self.images])
         mean = _mean_psnr(zip(outputs, self._truths, strict=False))
         drop = self._reference - mean
         gains = self._reference - self._degraded >= SMALLEST_GAIN
@@ -131,8 +137,8 @@ class Judge:
         )
         return Verdict(
             errors,
-            psnr_from_mse(float(errors[:photos].max()), 1.0),
-            psnr_from_mse(float(errors[photos:].max()), 1.0) if len(errors) > photos else float("inf"),
+            psnr_from_mse(float(errors[photographs].max()), 1.0),
+            psnr_from_mse(float(errors[~photographs].max(initial=0.0)), 1.0),
             drop,
             retained,
             passed,
@@ -141,9 +147,12 @@ class Judge:
 
 def judge_images(
     photos: PhotoSet, choices: Sequence[CropChoice], settings: Preprocessing, multiple_of: int
-) -> list[JudgeImage]:
-    """The windows with the steepest edges, one a photograph, softened the way the release gate does it, and synthetic
-    images.
+) -> tuple[list[JudgeImage], list[JudgeImage]]:
+    """Images for a judge, and others to find out whether it missed something.
+
+    The images are the windows with the steepest edges, one a photograph, softened the way the release gate does it, and
+    synthetic ones. The others are such windows of every photograph, hardly softened and as they are, where activations
+    are largest: a range that cuts off too much is wrong on few photographs, so it takes many to find one.
 
     Args:
         photos: That the choices were made from.
@@ -157,16 +166,21 @@ def judge_images(
         edges, window = _busiest(sharp_crop(photos, choice, settings), side)
         if choice.sha256 not in windows or edges > windows[choice.sha256][0]:
             windows[choice.sha256] = (edges, choice.photo, window)
-    images = []
-    for number, (_, name, sharp) in enumerate(sorted(windows.values(), key=lambda entry: -entry[0])[:PHOTOS]):
-        for blur, noise in GATE_CASES:
-            degraded = soft_photo(sharp, blur, noise, torch.Generator().manual_seed(number))
-            images.append(JudgeImage(f"{name}, blur {blur}, noise {noise}", _array(degraded), _array(sharp)))
+    images, others = [], []
+    for number, (_, name, sharp) in enumerate(sorted(windows.values(), key=lambda entry: -entry[0])):
+        others.append(JudgeImage(f"{name}, sharp", _array(sharp), None))
+        for blur, noise in GATE_CASES if number < PHOTOS else GATE_CASES[:1]:
+            degraded = _array(soft_photo(sharp, blur, noise, torch.Generator().manual_seed(number)))
+            title = f"{name}, blur {blur}, noise {noise}"
+            if number < PHOTOS:
+                images.append(JudgeImage(title, degraded, _array(sharp)))
+            else:
+                others.append(JudgeImage(title, degraded, None))
     for size in dict.fromkeys((side, multiple_of)):
         for name, image in synthetic_images(size, size).items():
             batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255.0)
-            images.append(JudgeImage(f"{name} {size}x{size}", batch, None))
-    return images
+            images.append(JudgeImage(f"{name} {size}x{size}", batch, None, photograph=False))
+    return images, others
 
 
 def _busiest(crop: torch.Tensor, side: int) -> tuple[float, torch.Tensor]:

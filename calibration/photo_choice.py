@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ensharpen_edge.data.cache import release_pages
 from ensharpen_edge.data.duplicates import SAME_PICTURE
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.errors import BadInputError
@@ -129,6 +130,7 @@ def candidate_crops(photos: PhotoSet, indices: list[int], config: ChoiceConfig) 
         for top, left in sorted(places):
             crop = np.asarray(image[top : top + config.crop, left : left + config.crop])
             found.append(CropChoice(name, digest, top, left, describe(crop), ""))
+        release_pages(image)
     return found
 
 

@@ -8,16 +8,20 @@ from pathlib import Path
 
 from ensharpen_edge.calibration.degraded_crops import Preprocessing
 from ensharpen_edge.calibration.equalise import equalised
-from ensharpen_edge.calibration.judge import Judge, JudgeLimits, Verdict, judge_images
+from ensharpen_edge.calibration.judge import Judge, JudgeImage, JudgeLimits, Verdict, judge_images
 from ensharpen_edge.calibration.plan import Plan
 from ensharpen_edge.calibration.plan_search import find_plan
 from ensharpen_edge.calibration.recipe import QuantizationSettings, Quantizer
 from ensharpen_edge.calibration.run import ChosenPhotos, FloatGraph
 from ensharpen_edge.calibration.sensitivity import DamageMeter
-from ensharpen_edge.calibration.session import graph_run
+from ensharpen_edge.calibration.session import Run, graph_run
 from ensharpen_edge.calibration.table import CalibrationTable
+from ensharpen_edge.metrics.psnr import mse
 
 SENSITIVITY = "sensitivity.jsonl"
+ATTEMPTS, MOST_MISSED = 4, 4
+"""Searches, and images that join the judge's after each of them."""
+
 KEEP = ("head", "tail")
 """The last convolution and the residual addition behind it: their errors reach the image as they are."""
 
@@ -44,10 +48,29 @@ class Planning:
     quantizer: Quantizer
     judge: Judge
     meter: DamageMeter
+    others: tuple[JudgeImage, ...] = ()
 
     def search(self, keep: Sequence[str], progress: Callable[[str], None]) -> tuple[Plan, Verdict]:
-        """See `plan_search.find_plan`."""
-        return find_plan(self.quantizer, self.judge, self.meter, keep, progress)
+        """See `plan_search.find_plan`; while the network it finds fails on some of the other images, the worst of them
+        join the judge's, so that the next search knows which layers they need."""
+        judge, meter = self.judge, self.meter
+        floats = graph_run(self.quantizer.model)
+        for attempt in range(ATTEMPTS):
+            plan, verdict = find_plan(self.quantizer, judge, meter, keep, progress)
+            missed = self._missed(graph_run(self.quantizer.quantized(plan.chosen(self.quantizer.layers))), floats)
+            if not missed or attempt == ATTEMPTS - 1:
+                break
+            progress(f"fails on {len(missed)} other images, searching again")
+            judge = judge.with_images(missed[:MOST_MISSED], floats)
+            meter = meter.with_judge(judge)
+        return plan, verdict
+
+    def _missed(self, run: Run, floats: Run) -> list[JudgeImage]:
+        """Images that differ more than a photograph may, the worst first."""
+        errors = [mse(run(image.degraded), floats(image.degraded)) for image in self.others]
+        limit = 10.0 ** (-self.judge.limits.photo_psnr / 10.0)
+        order = sorted(range(len(errors)), key=lambda index: -errors[index])
+        return [self.others[index] for index in order if errors[index] > limit]
 
 
 def prepare_planning(
@@ -60,6 +83,6 @@ def prepare_planning(
 ) -> Planning:
     """Set up quantizer, judge and meter; measurements are kept in `folder`."""
     quantizer = Quantizer(equalised(graph.model, table.scales), table, request.settings)
-    images = judge_images(chosen.photos, chosen.choices, preprocessing, graph.multiple_of)
+    images, others = judge_images(chosen.photos, chosen.choices, preprocessing, graph.multiple_of)
     judge = Judge(images, graph_run(graph.model), replace(JudgeLimits(), max_drop=request.max_drop))
-    return Planning(quantizer, judge, DamageMeter(quantizer, judge, folder / SENSITIVITY))
+    return Planning(quantizer, judge, DamageMeter(quantizer, judge, folder / SENSITIVITY), tuple(others))

@@ -71,7 +71,8 @@ def quantize(
     wide = scheme.activations.bits > 8
     kinds = {(False, False): "QUInt8", (False, True): "QInt8", (True, False): "QUInt16", (True, True): "QInt16"}
     spans = {
-        name: TensorData(lowest=np.float32(span.low), highest=np.float32(span.high)) for name, span in ranges.items()
+        name: TensorData(lowest=np.float32(span.low), highest=np.float32(span.high))
+        for name, span in {**ranges, **_inner_ranges(model, chosen, ranges)}.items()
     }
     quantizer = QDQQuantizer(
         onnx.shape_inference.infer_shapes(model),
@@ -99,6 +100,12 @@ def quantize(
     _free_float_readers(result, quantized_reads(chosen, scheme))
     _check(result, chosen)
     return result
+
+
+def _inner_ranges(model: Any, layers: Sequence[Layer], ranges: Mapping[str, Range]) -> dict[str, Range]:  # noqa: ANN401
+    """What convolutions write before their ReLU: the quantizer asks for it, though the codes after the ReLU hold."""
+    raw = {node.name: node.output[0] for node in model.graph.node}
+    return {raw[layer.nodes[0]]: ranges[layer.output] for layer in layers if len(layer.nodes) > 1}
 
 
 def _weight_overrides(

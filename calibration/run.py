@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.calibration.collect import DEFAULT_SAMPLES, Observer
+from ensharpen_edge.calibration.collect import DEFAULT_SAMPLES, Observer, all_tensors
 from ensharpen_edge.calibration.degraded_crops import Preprocessing, degraded_inputs
 from ensharpen_edge.calibration.equalise import STRENGTH, channel_peaks, equalised, find_scales
 from ensharpen_edge.calibration.histogram import BINS, Histogram, merge
@@ -182,7 +182,7 @@ def run_calibration(
     settings, choices = request.preprocessing, chosen.choices
     scales: dict[str, F64] = {}
     if request.equalise:
-        first_look = Observer(graph.model, request.samples, request.threads)
+        first_look = Observer(graph.model, request.samples, request.threads, all_tensors(graph.model))
         peaks = channel_peaks(first_look, degraded_inputs(chosen.photos, choices[:DETAILED], settings))
         scales = find_scales(graph.model, peaks)
     model = equalised(graph.model, scales)

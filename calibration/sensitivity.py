@@ -68,6 +68,10 @@ class DamageMeter:
         self._key = _key(quantizer, judge)
         self._known = _read(cache, self._key) if cache else {}
 
+    def with_judge(self, judge: Judge) -> DamageMeter:
+        """The same for another judge."""
+        return DamageMeter(self._quantizer, judge, self._cache, self._threads)
+
     def layer(self, layer: Layer, how: str = ONLY) -> Damage:
         """A layer with its weights and activations."""
         layers = [layer] if how == ONLY else [other for other in self._quantizer.layers if other.name != layer.name]

@@ -30,7 +30,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 @app.command()
 def export(
-    target: Annotated[str, typer.Option(help="What to export for: onnx.")],
+    target: Annotated[str, typer.Option(help="What to export for: onnx, tflite.")],
     model: Annotated[
         str, typer.Option(help="A shipped model (nano), or the path of a .safetensors checkpoint.")
     ] = "nano",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.export.request import Target
 from ensharpen_edge.export.targets.onnx import OnnxTarget
+from ensharpen_edge.export.targets.tflite import TfliteTarget
 
-TARGETS: tuple[Target, ...] = (OnnxTarget(),)
+TARGETS: tuple[Target, ...] = (OnnxTarget(), TfliteTarget())
 
 
 def find_target(name: str) -> Target:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.runtime.engine import Engine
+from ensharpen_edge.runtime.litert import LiteRtEngine
 from ensharpen_edge.runtime.onnxruntime import OnnxRuntimeEngine
 
 EngineFactory = Callable[[Artifact, str, int], Engine]
 
-ENGINES: dict[str, EngineFactory] = {"onnx": OnnxRuntimeEngine}
+ENGINES: dict[str, EngineFactory] = {"onnx": OnnxRuntimeEngine, "tflite": LiteRtEngine}
 
 
 def open_engine(artifact: Artifact, device: str = "cpu", threads: int = 0) -> Engine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,19 @@ def load_photos(
     if not len(usable):
         raise BadInputError(f"{folder}: no usable photograph among {len(paths)}", hint="; ".join(skipped[:3]))
     return PhotoSet(usable.names, usable.images, usable.fingerprints, skipped)
+
+
+def release_pages(image: U8) -> None:
+    """Give back the memory that cached photographs were read into; what is needed again is read from the file again.
+
+    Without this a pass over a large folder looks, and under a memory limit is, as large as the folder.
+
+    Args:
+        image: A photograph of the cache, or any other array, which is left alone.
+    """
+    mapping = getattr(image, "_mmap", None)
+    if mapping is not None and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def cache_key(folder: Path, paths: list[Path]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from ensharpen_edge.calibration.collect import Observer, PhotoInput
+from ensharpen_edge.calibration.collect import Observer, PhotoInput, all_tensors
 from ensharpen_edge.calibration.moments import Moments
 from ensharpen_edge.calibration.photo_choice import ChoiceConfig, choose_crops
 from ensharpen_edge.calibration.ranges import RangeConfig, Scheme, find_range
@@ -49,7 +49,7 @@ def inputs(photo_folder, choices) -> list[PhotoInput]:
 
 @pytest.fixture(scope="module")
 def histograms(model, inputs):
-    return Observer(model, samples=0).collect(inputs)
+    return Observer(model, samples=0, names=all_tensors(model)).collect(inputs)
 
 
 def test_every_tensor_is_seen_exactly(model, inputs, histograms):
@@ -103,8 +103,15 @@ def test_ranges_agree_with_onnxruntimes_calibrators(model, inputs, histograms, t
         assert compared >= 30
 
 
+def test_only_what_layers_read_or_write_is_watched_unless_told_otherwise(model):
+    names = Observer(model).names
+    assert names[0] == "image"
+    assert len(names) == 54
+    assert "/encoder/level1/level1.0/expand/Conv_output_0" not in names, "its ReLU's output is"
+
+
 def test_samples_change_ranges_little(model, inputs, histograms):
-    sampled = Observer(model, samples=4096).collect(inputs)
+    sampled = Observer(model, samples=4096, names=all_tensors(model)).collect(inputs)
     for name, every in histograms.items():
         some = sampled[name]
         assert (some.low, some.high, some.reach) == (every.low, every.high, every.reach)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ensharpen_edge.calibration.collect import Observer
+from ensharpen_edge.calibration.collect import Observer, PhotoInput, all_tensors
 from ensharpen_edge.calibration.degraded_crops import degraded_inputs
 from ensharpen_edge.calibration.equalise import channel_peaks, equalised, find_scales
 from ensharpen_edge.calibration.session import graph_run
@@ -27,10 +27,10 @@ def spread(peaks) -> float:
 
 
 def test_the_network_stays_the_same_and_channels_become_alike(graph, inputs):
-    before = channel_peaks(Observer(graph.model), inputs)
+    before = channel_peaks(Observer(graph.model, names=all_tensors(graph.model)), inputs)
     scales = find_scales(graph.model, before)
     model = equalised(graph.model, scales)
-    after = channel_peaks(Observer(model), inputs)
+    after = channel_peaks(Observer(model, names=all_tensors(model)), inputs)
     for name, peak in before.items():
         assert np.allclose(after[name], peak * scales.get(name, 1.0), rtol=1e-3, atol=1e-5), name
     assert spread(after) < 0.75 * spread(before)
@@ -61,9 +61,7 @@ def test_networks_with_options_stay_the_same(options, inputs):
     model = simplify(export_graph(fold_branches(Student(config).eval())))
     rng = np.random.default_rng(0)
     image = rng.random((1, 3, 128, 64), dtype=np.float32)
-    from ensharpen_edge.calibration.collect import PhotoInput
-
-    scales = find_scales(model, channel_peaks(Observer(model), [PhotoInput("noise", image)]))
+    scales = find_scales(model, channel_peaks(Observer(model, names=all_tensors(model)), [PhotoInput("noise", image)]))
     assert scales
     before, after = graph_run(model)(image), graph_run(equalised(model, scales))(image)
     assert np.abs(before - after).max() < 1e-5

@@ -57,6 +57,27 @@ def test_the_greedy_choice_beats_a_blind_one(planning, loose):
     )
 
 
+def test_images_that_the_judge_missed_join_it(planning):
+    """A checkerboard, taken for a photograph, breaks every plan that was made without it."""
+    from dataclasses import replace
+
+    board = next(image for image in planning.judge.images if image.name.startswith("checkerboard"))
+    limits = JudgeLimits(max_drop=0.5, photo_psnr=42.0, synthetic_psnr=5.0, retained=0.8)
+    floats = graph_run(planning.quantizer.model)
+    judge = Judge([image for image in planning.judge.images if image.photograph][:4], floats, limits)
+    few = replace(planning, judge=judge, meter=planning.meter.with_judge(judge), others=())
+    told: list[str] = []
+    alone, _ = few.search(["head", "tail"], told.append)
+    assert not any("searching again" in text for text in told)
+    warned, verdict = replace(few, others=(replace(board, photograph=True),)).search(["head", "tail"], told.append)
+    assert any("fails on 1 other images" in text for text in told)
+    assert len(warned.kept) > len(alone.kept)
+    quantized = graph_run(planning.quantizer.quantized(warned.chosen(planning.quantizer.layers)))
+    error = np.mean((quantized(board.degraded) - floats(board.degraded)) ** 2)
+    assert 10 * np.log10(1 / error) >= 42.0
+    assert verdict.passed
+
+
 def test_round_trip_and_editing(planning, loose, tmp_path):
     path = tmp_path / "plan.json"
     save_plan(loose[0], path)
