@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.calibration.collect import Observer, PhotoInput
+from ensharpen_edge.calibration.initializers import copy_graph, store, values_of
 from ensharpen_edge.calibration.layers import attributes
 
 F64 = NDArray[np.float64]
@@ -51,10 +52,11 @@ def find_scales(model: Any, peaks: Mapping[str, F64], strength: float = STRENGTH
     activation, weight = np.zeros(count), np.zeros(count)
     for name, labels in classes.items():
         np.maximum.at(activation, labels, peaks[name])
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Conv" and attributes(node).get("group", 1) == 1:
             # A depthwise filter has a scale of its own whatever it reads; only these weights share one per output.
-            values = np.abs(_weight(model, node.input[1]))
+            values = np.abs(values_of(tensors[node.input[1]]))
             relative = values / np.maximum(values.max(axis=(1, 2, 3), keepdims=True), _SMALLEST)
             np.maximum.at(weight, classes[node.input[0]], relative.max(axis=(0, 2, 3)))
     factors = np.ones(count)
@@ -76,22 +78,19 @@ def equalised(model: Any, scales: Mapping[str, F64]) -> Any:  # noqa: ANN401
         model: onnx.ModelProto.
         scales: Of `find_scales`; tensors without an entry keep their scale.
     """
-    from onnx import ModelProto, numpy_helper
-
-    copied = ModelProto.FromString(model.SerializeToString())
-    tensors = {tensor.name: tensor for tensor in copied.graph.initializer}
+    copied, tensors = copy_graph(model)
     for node in copied.graph.node:
         if node.op_type != "Conv":
             continue
-        weight = numpy_helper.to_array(tensors[node.input[1]]).astype(np.float64)
+        weight = values_of(tensors[node.input[1]])
         written = scales.get(node.output[0], np.ones(len(weight)))
         weight = weight * written[:, None, None, None]
         if node.input[0] in scales:
             read = scales[node.input[0]]
             weight /= read[:, None, None, None] if attributes(node).get("group", 1) > 1 else read[None, :, None, None]
-        _store(tensors[node.input[1]], weight)
+        store(tensors[node.input[1]], weight)
         if len(node.input) > 2:
-            _store(tensors[node.input[2]], numpy_helper.to_array(tensors[node.input[2]]) * written)
+            store(tensors[node.input[2]], values_of(tensors[node.input[2]]) * written)
     return copied
 
 
@@ -141,16 +140,3 @@ def _share_blocks(deep: Index, wide: Index, options: dict[str, Any]) -> None:
     smallest = np.minimum(blocks.min(axis=0), wide)
     blocks[:] = smallest
     wide[:] = smallest
-
-
-def _weight(model: Any, name: str) -> F64:  # noqa: ANN401
-    from onnx import numpy_helper
-
-    (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == name)
-    return np.asarray(numpy_helper.to_array(tensor), dtype=np.float64)
-
-
-def _store(tensor: Any, values: F64) -> None:  # noqa: ANN401
-    from onnx import numpy_helper
-
-    tensor.CopyFrom(numpy_helper.from_array(np.asarray(values, dtype=np.float32), tensor.name))

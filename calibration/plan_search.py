@@ -2,12 +2,12 @@
 
 The squared errors that tensors and weights add to the output are nearly independent, so a plan's damage is predicted
 as the sum of its parts' damages. Layers whose liberation lowers the prediction most, per layer, go to float until the
-quantized network itself passes; then every layer that was freed too early is taken back where it still passes.
+quantized network itself passes; then the layers that cost least are taken back, as long as it still passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -68,8 +68,12 @@ def find_plan(
     damages = _damages(quantizer, meter, progress)
     freed: list[str] = []
     verdict = None
+
+    def without(floats: Collection[str]) -> list[Layer]:
+        return [layer for layer in quantizer.layers if layer.name not in kept and layer.name not in floats]
+
     while True:
-        chosen = [layer for layer in quantizer.layers if layer.name not in kept and layer.name not in freed]
+        chosen = without(freed)
         if not chosen:
             raise QualityError(
                 "no layer can be quantized within the limits", hint="allow more with --max-drop, or export fp16"
@@ -81,14 +85,18 @@ def find_plan(
             if verdict.passed:
                 break
         freed += _cheapest_relief(chosen, quantizer, damages, judge.allowed)
-    for name in list(freed):
-        trial = [layer for layer in quantizer.layers if layer.name not in kept | (set(freed) - {name})]
-        if (_predicted(trial, quantizer, damages) <= judge.allowed * _SLACK).all():
-            progress(f"taking {name} back")
-            second = judge.verdict(graph_run(quantizer.quantized(trial)))
-            if second.passed:
-                verdict = second
-                freed.remove(name)
+    left = list(freed)
+    while left:
+        name = min(left, key=lambda name: _cost(without(set(freed) - {name}), quantizer, damages, judge.allowed))
+        left.remove(name)
+        trial = without(set(freed) - {name})
+        if not (_predicted(trial, quantizer, damages) <= judge.allowed * _SLACK).all():
+            break
+        progress(f"taking {name} back")
+        second = judge.verdict(graph_run(quantizer.quantized(trial)))
+        if second.passed:
+            verdict = second
+            freed.remove(name)
     floats = kept | set(freed)
     layers = {layer.name: FLOAT if layer.name in floats else INT8 for layer in quantizer.layers}
     return Plan(layers, quantizer.settings.scheme, _notes(verdict, judge, kept)), verdict
@@ -124,15 +132,17 @@ def _predicted(layers: Sequence[Layer], quantizer: Quantizer, damages: _Damages)
     return np.asarray(np.sum(parts, axis=0))
 
 
+def _cost(layers: Sequence[Layer], quantizer: Quantizer, damages: _Damages, allowed: F64) -> float:
+    """How far the prediction for these layers uses up what is allowed; 0 for none."""
+    if not layers:
+        return 0.0
+    return float(np.linalg.norm(_predicted(layers, quantizer, damages) / allowed, _POWER))
+
+
 def _cheapest_relief(chosen: Sequence[Layer], quantizer: Quantizer, damages: _Damages, allowed: F64) -> list[str]:
     """The layers around one tensor, or one layer, that relieve the prediction most per layer."""
 
-    def cost(layers: Sequence[Layer]) -> float:
-        if not layers:
-            return 0.0
-        return float(np.linalg.norm(_predicted(layers, quantizer, damages) / allowed, _POWER))
-
-    now = cost(chosen)
+    now = _cost(chosen, quantizer, damages, allowed)
     around = {
         frozenset(layer.name for layer in chosen if name in quantizer.reads([layer]))
         for name in quantizer.reads(chosen)
@@ -142,7 +152,7 @@ def _cheapest_relief(chosen: Sequence[Layer], quantizer: Quantizer, damages: _Da
     def relief(group: frozenset[str]) -> tuple[float, str]:
         # The names break ties, so the search does not depend on the order of sets.
         left = [layer for layer in chosen if layer.name not in group]
-        return (now - cost(left)) / len(group), ",".join(sorted(group))
+        return (now - _cost(left, quantizer, damages, allowed)) / len(group), ",".join(sorted(group))
 
     best: frozenset[str] = max(options, key=relief)
     return sorted(best)

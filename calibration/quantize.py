@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensharpen_edge.calibration.initializers import values_of
 from ensharpen_edge.calibration.layers import Layer
 from ensharpen_edge.calibration.ranges import Range
 from ensharpen_edge.calibration.rounding import weight_scales
@@ -114,7 +115,6 @@ def _weight_overrides(
     scheme: QuantizationScheme,
     steps: Mapping[str, F64],
 ) -> dict[str, list[dict[str, Any]]]:
-    from onnx import numpy_helper
     from onnxruntime.quantization import QuantType
 
     values = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -123,9 +123,7 @@ def _weight_overrides(
         if layer.weight:
             scales = steps.get(layer.weight)
             if scales is None:
-                scales = weight_scales(
-                    numpy_helper.to_array(values[layer.weight]).astype(np.float64), scheme.largest_weight
-                )
+                scales = weight_scales(values_of(values[layer.weight]), scheme.largest_weight)
             overrides[layer.weight] = [
                 {
                     "quant_type": QuantType.QInt8,

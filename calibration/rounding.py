@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensharpen_edge.calibration.initializers import copy_graph, store, values_of
 from ensharpen_edge.calibration.layers import Layer
 from ensharpen_edge.calibration.moments import Moments
 from ensharpen_edge.errors import unknown_name
@@ -105,27 +106,18 @@ def rounded_weights(
     Raises:
         UsageError: Unknown rounding.
     """
-    from onnx import ModelProto, numpy_helper
-
     if rounding not in ROUNDINGS:
         raise unknown_name("rounding", rounding, ROUNDINGS)
-    copied = ModelProto.FromString(model.SerializeToString())
-    tensors = {tensor.name: tensor for tensor in copied.graph.initializer}
+    copied, tensors = copy_graph(model)
     steps: dict[str, F64] = {}
     for layer in layers:
         if layer.weight is None:
             continue
-        weight = numpy_helper.to_array(tensors[layer.weight]).astype(np.float64)
+        weight = values_of(tensors[layer.weight])
         scales = weight_scales(weight, largest_code).astype(np.float32).astype(np.float64)
         rows, shift = ROUNDINGS[rounding](weight.reshape(len(weight), -1), scales, moments[layer.name], largest_code)
-        _store(tensors[layer.weight], rows.reshape(weight.shape))
+        store(tensors[layer.weight], rows.reshape(weight.shape))
         if layer.bias:
-            _store(tensors[layer.bias], numpy_helper.to_array(tensors[layer.bias]) + shift)
+            store(tensors[layer.bias], values_of(tensors[layer.bias]) + shift)
         steps[layer.weight] = scales
     return copied, steps
-
-
-def _store(tensor: Any, values: F64) -> None:  # noqa: ANN401
-    from onnx import numpy_helper
-
-    tensor.CopyFrom(numpy_helper.from_array(np.asarray(values, dtype=np.float32), tensor.name))
