@@ -106,7 +106,7 @@ def test_ranges_agree_with_onnxruntimes_calibrators(model, inputs, histograms, t
 def test_only_what_layers_read_or_write_is_watched_unless_told_otherwise(model):
     names = Observer(model).names
     assert names[0] == "image"
-    assert len(names) == 54
+    assert len(names) == 57
     assert "/encoder/level1/level1.0/expand/Conv_output_0" not in names, "its ReLU's output is"
 
 
