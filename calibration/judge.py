@@ -113,9 +113,10 @@ class Judge:
 
     def errors(self, run: Run) -> F64:
         """(N,) mean squared difference to the float network."""
-        return np.array(
-            [mse(run(image.degraded), ref) for image, ref in zip(self.images, self._references, strict=True)]
-        )
+        return self._errors([run(image.degraded) for image in self.images])
+
+    def _errors(self, outputs: Sequence[F32]) -> F64:
+        return np.array([mse(output, reference) for output, reference in zip(outputs, self._references, strict=True)])
 
     def with_images(self, images: Sequence[JudgeImage], run: Run) -> Judge:
         """A judge of more images; `run` is the float network."""
@@ -124,7 +125,7 @@ class Judge:
     def verdict(self, run: Run) -> Verdict:
         """Everything there is to say about a quantized network."""
         outputs = [run(image.degraded) for image in self.images]
-        errors = np.array([mse(output, reference) for output, reference in zip(outputs, self._references, strict=True)])
+        errors = self._errors(outputs)
         photographs = np.array([image.photograph for image in self.images])
         mean = _mean_psnr(zip(outputs, self._truths, strict=False))
         drop = self._reference - mean

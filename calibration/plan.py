@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ensharpen_edge.calibration.layers import Layer, resolve
+from ensharpen_edge.calibration.layers import Layer
 from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.whole_file import whole_file
 
@@ -54,16 +54,6 @@ class Plan:
 def names_in(text: str) -> tuple[str, ...]:
     """Names between commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def plan_keeping(layers: Sequence[Layer], kept: Sequence[str], scheme: str) -> Plan:
-    """Everything quantized but the named layers (names as `layers.resolve` takes them).
-
-    Raises:
-        UsageError: A name fits no layer.
-    """
-    left = resolve(kept, layers)
-    return Plan({layer.name: FLOAT if layer.name in left else INT8 for layer in layers}, scheme)
 
 
 def save_plan(plan: Plan, path: Path) -> None:

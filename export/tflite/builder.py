@@ -6,7 +6,6 @@ The flatbuffer schema is TensorFlow Lite's `schema.fbs`, version 3, as generated
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,21 +17,6 @@ Array = NDArray[Any]
 
 SIGNATURE = "serving_default"
 _SCHEMA_VERSION = 3
-
-
-@dataclass(frozen=True)
-class Codes:
-    """What the codes of a tensor mean: `scale * (code - zero)`.
-
-    Attributes:
-        scales: One for the whole tensor, or one for each channel.
-        zero: The code of 0.
-        axis: Of the channels.
-    """
-
-    scales: tuple[float, ...]
-    zero: int = 0
-    axis: int = 0
 
 
 class TfliteBuilder:
@@ -53,7 +37,6 @@ class TfliteBuilder:
         self._model.description = description.encode()
         self._model.buffers = [schema.BufferT()]
         self._model.operatorCodes = []
-        self._model.metadata = []
         self._graph = schema.SubGraphT()
         self._graph.name = b"main"
         self._graph.tensors, self._graph.operators = [], []
@@ -65,7 +48,6 @@ class TfliteBuilder:
         name: str,
         shape: Sequence[int],
         dtype: str = "float32",
-        codes: Codes | None = None,
         signature: Sequence[int] | None = None,
     ) -> int:
         """An activation.
@@ -74,7 +56,6 @@ class TfliteBuilder:
             name: Unique.
             shape: Of the first run.
             dtype: numpy name.
-            codes: Of a quantized tensor.
             signature: The shape with -1 for sides that may change.
         """
         made = self._schema.TensorT()
@@ -84,17 +65,12 @@ class TfliteBuilder:
             made.shapeSignature = np.array(signature, dtype=np.int32)
         made.type = getattr(self._schema.TensorType, dtype.upper())
         made.buffer = 0
-        if codes is not None:
-            made.quantization = self._schema.QuantizationParametersT()
-            made.quantization.scale = np.array(codes.scales, dtype=np.float32)
-            made.quantization.zeroPoint = np.full(len(codes.scales), codes.zero, dtype=np.int64)
-            made.quantization.quantizedDimension = codes.axis
         self._graph.tensors.append(made)
         return len(self._graph.tensors) - 1
 
-    def constant(self, name: str, values: Array, codes: Codes | None = None) -> int:
+    def constant(self, name: str, values: Array) -> int:
         """A constant tensor of the array's type."""
-        index = self.tensor(name, values.shape, values.dtype.name, codes)
+        index = self.tensor(name, values.shape, values.dtype.name)
         self._graph.tensors[index].buffer = self._buffer(np.ascontiguousarray(values).tobytes())
         return index
 
@@ -129,12 +105,6 @@ class TfliteBuilder:
     def enumerated(self, kind: str, name: str) -> int:
         """A value of one of the schema's enumerations, e.g. `Padding`, `SAME`."""
         return int(getattr(getattr(self._schema, kind), name))
-
-    def metadata(self, name: str, content: bytes) -> None:
-        """Attach a named blob."""
-        entry = self._schema.MetadataT()
-        entry.name, entry.buffer = name.encode(), self._buffer(content)
-        self._model.metadata.append(entry)
 
     def finish(self, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
         """The file's bytes, with a signature that names the model's inputs and outputs."""

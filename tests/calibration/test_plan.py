@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ensharpen_edge.calibration.judge import Judge, JudgeLimits
-from ensharpen_edge.calibration.plan import FLOAT, INT8, Plan, load_plan, plan_keeping, save_plan
+from ensharpen_edge.calibration.plan import FLOAT, INT8, Plan, load_plan, save_plan
 from ensharpen_edge.calibration.plan_search import find_plan
 from ensharpen_edge.calibration.sensitivity import DamageMeter, measure_all
 from ensharpen_edge.calibration.session import graph_run
@@ -50,7 +50,7 @@ def test_the_greedy_choice_beats_a_blind_one(planning, loose):
     """Freeing as many layers from the input on costs more than freeing the ones that were found."""
     plan, verdict = loose
     names = [layer.name for layer in planning.quantizer.layers]
-    blind = plan_keeping(planning.quantizer.layers, names[: len(plan.kept)], "onnx")
+    blind = Plan({name: FLOAT if name in names[: len(plan.kept)] else INT8 for name in names}, "onnx")
     run = graph_run(planning.quantizer.quantized(blind.chosen(planning.quantizer.layers)))
     assert planning.judge.errors(run)[: planning.judge.photographs].max() > verdict.errors.max() or (
         planning.judge.verdict(run).worst_photo < verdict.worst_photo
