@@ -59,6 +59,8 @@ class TrainConfig:
 
     Attributes:
         model: The network.
+        start: Shipped model, or path of a checkpoint, that the network grows from (see `models.growth`), or None for
+            fresh weights.
         steps: Length of the schedule; 0 lets `minutes` decide.
         minutes: Length of the schedule in time: a short timing at the start turns it into steps, which are kept
             from then on, so that a resumed run follows the same schedule.
@@ -80,6 +82,7 @@ class TrainConfig:
     """
 
     model: NetworkConfig
+    start: str | None = None
     steps: int = 0
     minutes: float = 0.0
     stages: tuple[Stage, ...] = (Stage(),)

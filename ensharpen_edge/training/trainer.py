@@ -21,6 +21,7 @@ from ensharpen_edge.training.curriculum import Timeline, place_by_steps, place_b
 from ensharpen_edge.training.distillation.labels import Labels
 from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher
 from ensharpen_edge.training.ema import WeightAverage
+from ensharpen_edge.training.first_network import first_network
 from ensharpen_edge.training.interruption import Interruption
 from ensharpen_edge.training.log import Report, RunLog
 from ensharpen_edge.training.objective import Objective
@@ -92,7 +93,9 @@ class Trainer:
         self.fabric, self.config, self.materials, self.folder = fabric, config, materials, folder
         self.intervals, self.workers = intervals, workers
         torch.manual_seed(config.seed)
-        network = build_network(config.model).to(fabric.device)
+        first = first_network(config)
+        self.start_key = first.key
+        network = first.network.to(fabric.device)
         self.network: Network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         objective = Objective(config, self.network, materials.teacher).to(fabric.device)
         self.stepper = Stepper(fabric, config, self.network, objective, folder)
@@ -127,7 +130,7 @@ class Trainer:
 
     def _settings(self) -> dict[str, Any]:
         """What a state belongs to."""
-        return {**self.config.to_dict(), "materials": self.materials.key}
+        return {**self.config.to_dict(), "materials": self.materials.key, "start": self.start_key}
 
     def save(self) -> None:
         """Write the state file (the first process only)."""

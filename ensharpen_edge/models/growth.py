@@ -1,0 +1,55 @@
+"""A wider and deeper student that starts as what a smaller, trained one computes.
+
+After Net2Net (Chen et al. 2016), but without copies: old outputs ignore the new inputs (zero weights), new outputs are
+fresh filters of everything, and a new residual block adds nothing. One side of every new connection is random and the
+other zero, so gradients reach both and no two channels stay alike.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.models.config import StudentConfig
+from ensharpen_edge.models.student import Student
+
+_SAME = ("upsampling", "dense", "attention", "windows", "estimator", "branches")
+
+
+def grow(source: Student, config: StudentConfig) -> Student:
+    """A student of `config` that returns what `source` returns, for the heads that both have.
+
+    Args:
+        source: Trained.
+        config: At least as wide and deep, otherwise alike; heads that `source` lacks start at zero.
+
+    Raises:
+        UsageError: Some part of it is smaller, or an option differs.
+    """
+    _check(source.config, config)
+    grown = Student(config)
+    known, state = source.state_dict(), grown.state_dict()
+    for name, fresh in state.items():
+        old = known.get(name)
+        if old is not None:
+            _insert(fresh, old)
+        elif ".contract." in name:
+            fresh.zero_()
+    grown.load_state_dict(state)
+    return grown
+
+
+def _insert(fresh: Tensor, old: Tensor) -> None:
+    """Put old weights into the corner of new ones, in place."""
+    if fresh.dim() == 4 and fresh.shape[1] > old.shape[1]:
+        fresh[: old.shape[0]].zero_()
+    fresh[tuple(slice(0, side) for side in old.shape)].copy_(old)
+
+
+def _check(old: StudentConfig, new: StudentConfig) -> None:
+    differing = [name for name in _SAME if getattr(old, name) != getattr(new, name)]
+    if differing:
+        raise UsageError(f"{new.name} cannot grow from {old.name}: they differ in {', '.join(differing)}")
+    sizes = [(*old.widths, *old.depths, old.expansion), (*new.widths, *new.depths, new.expansion)]
+    if any(before > after for before, after in zip(*sizes, strict=True)):
+        raise UsageError(f"{new.name} cannot grow from {old.name}: some part of it is smaller")

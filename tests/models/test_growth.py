@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.models.checkpoint import find_checkpoint
+from ensharpen_edge.models.config import BASE, NANO, SMALL
+from ensharpen_edge.models.growth import grow
+
+
+@pytest.fixture(scope="module")
+def nano():
+    return find_checkpoint("nano").network
+
+
+@pytest.mark.parametrize("config", [SMALL, BASE], ids=lambda config: config.name)
+def test_a_grown_student_starts_as_the_trained_one(nano, config, photo):
+    image = torch.from_numpy(photo[:96, :96].copy()).permute(2, 0, 1)[None] / 255.0
+    with torch.no_grad():
+        assert torch.allclose(grow(nano, config).eval()(image), nano(image), atol=2e-6)
+
+
+def test_every_new_weight_is_reached_within_two_steps(nano):
+    """Zeros on both sides of a new channel would never learn."""
+    torch.manual_seed(0)
+    grown = grow(nano, SMALL).train()
+    optimizer = torch.optim.SGD(grown.parameters(), lr=1e-3)
+    image, target = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    for _ in range(2):
+        optimizer.zero_grad()
+        ((grown(image) - target) ** 2).mean().backward()
+        optimizer.step()
+    old = nano.state_dict()
+    for name, parameter in grown.named_parameters():
+        if name in old and parameter.shape != old[name].shape:
+            rows = old[name].shape[0]
+            parts = [parameter.grad[rows:]] + (
+                [parameter.grad[:rows, old[name].shape[1] :]] if parameter.dim() > 1 else []
+            )
+            assert all(part.abs().sum() > 0 for part in parts if part.numel()), name
+
+
+def test_other_heads_start_at_zero(nano):
+    grown = grow(nano, dataclasses.replace(NANO, name="clean", heads=("denoise",))).eval()
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(grown(image), image)
+
+
+def test_what_does_not_fit_is_refused(nano):
+    with pytest.raises(UsageError, match="smaller"):
+        grow(grow(nano, SMALL), NANO)
+    with pytest.raises(UsageError, match="differ in attention"):
+        grow(nano, dataclasses.replace(SMALL, attention="block"))
