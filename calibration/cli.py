@@ -42,7 +42,7 @@ def calibrate(
     seed: Annotated[int, typer.Option(help="Of candidates and degradations.")] = 0,
     allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
     plan: Annotated[bool, typer.Option("--plan/--no-plan", help="Search which layers can be int8.")] = True,
-    scheme: Annotated[str, typer.Option(help="onnx, onnx vnni, onnx int16, tensorrt.")] = "onnx",
+    scheme: Annotated[str, typer.Option(help="onnx, onnx vnni, onnx int16, tensorrt, tflite, tflite int16.")] = "onnx",
     rounding: Annotated[str, typer.Option(help="Of weights: nearest, bias, moments.")] = "moments",
     keep: Annotated[str, typer.Option(help="Layers that stay float in any case, with commas.")] = "head,tail",
     max_drop: Annotated[float, typer.Option(min=0, help="Largest loss of PSNR that the plan may cost, dB.")] = 0.02,
@@ -82,7 +82,7 @@ def calibrate(
         raise UsageError(f"--crop must be a multiple of {manifest.shape.multiple_of} for {manifest.name}, got {crop}")
     from ensharpen_edge.calibration.degraded_crops import Preprocessing, training_mix
     from ensharpen_edge.calibration.photo_choice import ChoiceConfig
-    from ensharpen_edge.calibration.plan import PLAN, names_in, save_plan
+    from ensharpen_edge.calibration.plan import names_in, plan_file, save_plan
     from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
     from ensharpen_edge.calibration.recipe import QuantizationSettings
     from ensharpen_edge.calibration.run import CalibrationRequest, FloatGraph, choose_photos, run_calibration
@@ -106,7 +106,7 @@ def calibrate(
         if plan:
             with stderr().status("planning") as status:
                 found, _ = planning.search(wanted.keep, status.update)
-            save_plan(found, folder / PLAN)
+            save_plan(found, folder / plan_file(scheme))
         if sensitivity:
             damages = _measure(planning, found, folder / CHART, manifest.name, json_output)
         if compare:
@@ -123,7 +123,9 @@ def calibrate(
     if comparisons:
         stdout().print(_comparison_table(comparisons, wanted))
     if found is not None:
-        stdout().print(f"{len(found.layers) - len(found.kept)} of {len(found.layers)} layers in int8: {folder / PLAN}")
+        stdout().print(
+            f"{len(found.layers) - len(found.kept)} of {len(found.layers)} layers in int8: {folder / plan_file(scheme)}"
+        )
     stdout().print(f"{folder}  {len(result.table.choices)} crops, key {result.table.provenance.key[:16]}")
 
 

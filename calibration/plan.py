@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ensharpen_edge.calibration.layers import Layer
+from ensharpen_edge.calibration.layers import Layer, resolve
 from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.whole_file import whole_file
 
-PLAN = "plan.json"
 INT8, FLOAT = "int8", "float"
 
 
@@ -49,6 +48,18 @@ class Plan:
                 hint="make a plan for this one: ensharpen-calibrate",
             )
         return tuple(layer for layer in layers if self.layers[layer.name] == INT8)
+
+
+def plan_file(scheme: str) -> str:
+    """Name of the file that holds a scheme's plan, beside the table."""
+    return f"plan-{scheme.replace(' ', '-')}.json"
+
+
+def whole_plan(layers: Sequence[Layer], scheme: str, keep: Collection[str] = ()) -> Plan:
+    """Every layer in codes but those of these names (see `layers.resolve`)."""
+    kept = resolve(keep, layers)
+    chosen = {layer.name: FLOAT if layer.name in kept else INT8 for layer in layers}
+    return Plan(chosen, scheme, {"kept by name": sorted(kept)})
 
 
 def names_in(text: str) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from ensharpen_edge.calibration.fake_quantize import fake_quantized
+from ensharpen_edge.calibration.image_ends import IMAGE_RANGE, image_tensors
 from ensharpen_edge.calibration.layers import Layer, find_layers
 from ensharpen_edge.calibration.quantize import quantizable, quantize, quantized_reads
 from ensharpen_edge.calibration.ranges import METHODS, Range, RangeConfig, find_range
-from ensharpen_edge.calibration.rounding import ROUNDINGS, rounded_weights
+from ensharpen_edge.calibration.rounding import F64, ROUNDINGS, rounded_weights
 from ensharpen_edge.calibration.schemes import find_scheme
 from ensharpen_edge.calibration.table import CalibrationTable
 from ensharpen_edge.errors import unknown_name
@@ -60,10 +61,12 @@ class Quantizer:
     def ranges(self) -> dict[str, Range]:
         """Of every tensor."""
         config = RangeConfig(self.settings.method)
-        return {
+        found = {
             name: find_range(histogram, self.scheme.activations, config)
             for name, histogram in self.table.histograms.items()
         }
+        images = image_tensors(self.model) if self.scheme.image_codes else frozenset()
+        return {**found, **dict.fromkeys(images, IMAGE_RANGE)}
 
     def reads(self, layers: Sequence[Layer]) -> Reads:
         """What is read in codes when these layers are quantized (see `quantize.quantized_reads`)."""
@@ -71,14 +74,15 @@ class Quantizer:
 
     def quantized(self, layers: Sequence[Layer]) -> Any:  # noqa: ANN401
         """The graph with quantize / dequantize pairs."""
-        rounded, steps = self._rounded(layers)
+        rounded, steps = self.rounded(layers)
         return quantize(rounded, layers, self.ranges, self.scheme, steps)
 
     def simulated(self, layers: Sequence[Layer], reads: Reads) -> Any:  # noqa: ANN401
         """A float graph that rounds the weights of some layers, and some activations for some readers."""
-        return fake_quantized(self._rounded(layers)[0], reads, self.ranges, self.scheme.activations)
+        return fake_quantized(self.rounded(layers)[0], reads, self.ranges, self.scheme.activations)
 
-    def _rounded(self, layers: Sequence[Layer]) -> Any:  # noqa: ANN401
+    def rounded(self, layers: Sequence[Layer]) -> tuple[Any, dict[str, F64]]:
+        """A float graph whose weights lie on the grid of their codes, and the (O,) steps of each, by initializer."""
         return rounded_weights(
             self.model, layers, self.table.moments, self.scheme.largest_weight, self.settings.rounding
         )

@@ -26,12 +26,15 @@ from numpy.typing import NDArray
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
 from ensharpen_edge.whole_file import current_umask
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the manifest's layout. A reader refuses any other."""
 
 C = TypeVar("C")
 
 LAYOUTS = ("NCHW", "NHWC")
+FLOAT_DTYPE = "float32"
+CODE_DTYPES = ("uint8", "int8")
+DTYPES = (FLOAT_DTYPE, *CODE_DTYPES)
 MANIFEST = "manifest.json"
 GOLDEN = "golden/vectors.npz"
 
@@ -52,7 +55,7 @@ class IoContract:
     Attributes:
         input_name, output_name: Tensor names.
         layout: `NCHW` or `NHWC`.
-        dtype: numpy name of both tensors' type.
+        dtype: numpy name of both tensors' type: `float32`, `uint8` (8-bit pixels), or `int8` (8-bit pixels less 128).
         value_range: Black and white.
         mean, scale: The network sees `(pixel - mean) / scale` per channel; the runtime applies it.
         channels: Order of the colour channels.
@@ -72,11 +75,13 @@ class IoContract:
     def __post_init__(self) -> None:
         low, high = self.value_range
         _require(self.layout in LAYOUTS, f"layout {self.layout!r}, known: {', '.join(LAYOUTS)}")
-        _require(self.dtype == "float32", f"dtype {self.dtype!r}, this version feeds float32 only")
+        _require(self.dtype in DTYPES, f"dtype {self.dtype!r}, known: {', '.join(DTYPES)}")
         _require(self.channels == "RGB", f"channels {self.channels!r}, this version feeds RGB only")
         _require(_finite(low, high) and low < high, f"value range {self.value_range}")
         _require(len(self.mean) == len(self.scale) == 3 and _finite(*self.mean, *self.scale), "mean or scale")
         _require(all(value != 0 for value in self.scale), "a scale of 0")
+        plain = (self.value_range, self.mean, self.scale) == ((0.0, 1.0), (0.0,) * 3, (1.0,) * 3)
+        _require(self.dtype == FLOAT_DTYPE or plain, f"{self.dtype} with another range than that of 8-bit pixels")
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,7 @@ class Manifest:
         files: sha256 of every file of the folder but the manifest.
         calibration_key: Key of the calibration table, for quantized artifacts.
         quantization: How it was quantized, and which layers were not.
+        graph: What the file is made of: operators, who runs them, the oldest runtime.
         tools: Versions that made it.
         parity, gate: Reports of the export.
         build: When and on what it was made.
@@ -141,6 +147,7 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)
     calibration_key: str | None = None
     quantization: dict[str, Any] = field(default_factory=dict)
+    graph: dict[str, Any] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     gate: dict[str, Any] = field(default_factory=dict)
@@ -208,8 +215,8 @@ def sha256_of(path: Path) -> str:
 class GoldenVectors:
     """Input and expected output, in the artifact's own layout and dtype, with which a device tests itself."""
 
-    input: NDArray[np.float32]
-    expected: NDArray[np.float32]
+    input: NDArray[Any]
+    expected: NDArray[Any]
 
 
 @dataclass(frozen=True)

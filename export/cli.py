@@ -34,7 +34,10 @@ def export(
     model: Annotated[
         str, typer.Option(help="A shipped model (nano), or the path of a .safetensors checkpoint.")
     ] = "nano",
-    precision: Annotated[str, typer.Option(help="fp32, fp16, int8; several with commas.")] = "fp32",
+    precision: Annotated[
+        str,
+        typer.Option(help="fp32, fp16, int8, and for tflite int16x8, int8-weights, int8-dynamic; several with commas."),
+    ] = "fp32",
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("build"),
     size: Annotated[str | None, typer.Option(help="Static HxW; without it the graph takes any size.")] = None,
     data: Annotated[
@@ -50,8 +53,10 @@ def export(
         str, typer.Option(help="Range method: min-max, moving average, percentile, entropy, mse.")
     ] = "percentile",
     rounding: Annotated[str, typer.Option(help="Of weights: nearest, bias, moments.")] = "moments",
-    scheme: Annotated[str, typer.Option(help="Of codes: onnx, onnx vnni.")] = "onnx",
-    plan: Annotated[Path | None, typer.Option(help="A plan.json: which layers are int8.")] = None,
+    scheme: Annotated[str | None, typer.Option(help="Of codes; for onnx also 'onnx vnni'.")] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="Which layers are int8: the file of a plan, or all (but those of --keep).")
+    ] = None,
     keep: Annotated[str, typer.Option(help="Layers that stay float in any plan, with commas.")] = "head,tail",
     plan_drop: Annotated[float, typer.Option(min=0, help="Largest loss of PSNR that a new plan may cost, dB.")] = 0.02,
     allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
@@ -59,6 +64,12 @@ def export(
     min_retained: Annotated[
         float, typer.Option(min=0, max=1, help="Smallest share of the sharpening gain the gate allows.")
     ] = 0.98,
+    min_agreement: Annotated[
+        float | None, typer.Option(min=0, help="Smallest PSNR against the network on any photograph, dB.")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="What a tflite int8 file takes and returns: int8, uint8 or float32 images.")
+    ] = None,
     drill: Annotated[
         str | None, typer.Option(help="Damage a stage (folded, artifact) to see the gate refuse it.")
     ] = None,
@@ -84,7 +95,7 @@ def export(
     from ensharpen_edge.export.gate import GateLimits
     from ensharpen_edge.export.pipeline import artifact_name, export_model
     from ensharpen_edge.export.quantization import QuantizationRequest
-    from ensharpen_edge.export.registry import check_precision, find_target
+    from ensharpen_edge.export.registry import check_precision, choose_image_dtype, choose_scheme, find_target
     from ensharpen_edge.export.request import ExportRequest
     from ensharpen_edge.export.tables import print_result, result_dict
 
@@ -92,15 +103,19 @@ def export(
     precisions = list(dict.fromkeys(part.strip() for part in precision.split(",")))
     for part in precisions:
         check_precision(chosen, part)
-    limits = GateLimits(mean_drop=max_drop, retained=min_retained)
-    quantization = None
-    if calib is not None:
-        wanted = PlanRequest(QuantizationSettings(scheme, method, rounding), names_in(keep), plan_drop)
-        quantization = QuantizationRequest(calib, plan, wanted, count, crop, allow_few=allow_few, cache=default_cache())
+        choose_image_dtype(chosen, part, image)
+    limits = GateLimits(mean_drop=max_drop, retained=min_retained, agreement=min_agreement)
     results = []
     for part in precisions:
+        quantization = None
+        if calib is not None and part in chosen.schemes:
+            settings = QuantizationSettings(choose_scheme(chosen, part, scheme), method, rounding)
+            wanted = PlanRequest(settings, names_in(keep), plan_drop)
+            quantization = QuantizationRequest(
+                calib, plan, wanted, count, crop, allow_few=allow_few, cache=default_cache()
+            )
         request = ExportRequest(
-            model, target, part, out, parse_size(size), tuple(data or ()), drill, limits, quantization
+            model, target, part, out, parse_size(size), tuple(data or ()), drill, limits, quantization, image
         )
         console = stderr()
         try:

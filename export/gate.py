@@ -20,7 +20,7 @@ TINY_GAIN = 0.2
 """dB: photographs on which the student itself gains less say nothing about a retained share."""
 
 
-AGREEMENT = {"int8": 48.0}
+AGREEMENT = dict.fromkeys(("int8", "int16x8", "int8-weights", "int8-dynamic"), 48.0)
 """Smallest PSNR (dB) between an export and the student on any photograph, by precision; without an entry the parity
 ladder is strict enough."""
 
@@ -53,7 +53,8 @@ class GateLimits:
         identity_good: A sharp photograph that is returned like this is as sharp as before, dB.
         identity_floor: Smallest PSNR(output, input) on a sharp photograph, dB; a network that repaints sharp
             photographs is not shipped, however well it sharpens.
-        agreement: Smallest PSNR between export and student on any photograph, dB, or None.
+        agreement: Smallest PSNR between export and student on any photograph, dB, or None for the precision's own
+            (`AGREEMENT`).
     """
 
     mean_drop: float = 0.05

@@ -100,7 +100,7 @@ class ParityLimits:
 LIMITS = {
     "fp32": ParityLimits(max_abs=1e-4),
     "fp16": ParityLimits(psnr=60.0),
-    "int8": ParityLimits(psnr=20.0, photographs=48.0),
+    **dict.fromkeys(("int8", "int16x8", "int8-weights", "int8-dynamic"), ParityLimits(psnr=20.0, photographs=48.0)),
 }
 """Limits of the release gate by precision. 256 codes are fitted to photographs, so a checkerboard may lose more."""
 
@@ -124,8 +124,21 @@ def climb(rungs: Iterable[Rung], probes: Iterable[Probe]) -> ParityReport:
     return ParityReport(tuple(report for report in worst if report is not None), count)
 
 
-def check_parity(report: ParityReport) -> None:
-    """Hold every rung to the limits of its precision.
+def limits_of(precision: str, agreement: float | None = None) -> ParityLimits:
+    """Limits of a precision.
+
+    Args:
+        precision: Of a rung.
+        agreement: Smallest PSNR on photographs in dB, where the usual one does not hold.
+    """
+    limits = LIMITS[precision]
+    if agreement is None or limits.photographs is None:
+        return limits
+    return replace(limits, photographs=agreement)
+
+
+def check_parity(report: ParityReport, agreement: float | None = None) -> None:
+    """Hold every rung to the limits of its precision (see `limits_of`).
 
     Raises:
         ParityError: Names the rung, the measure, the worst probe, and the rung that lost most.
@@ -133,7 +146,7 @@ def check_parity(report: ParityReport) -> None:
     blame = report.worst_rung
     suspect = f"the rung that lost most is {blame.name!r} (on {blame.worst_probe})" if blame else None
     for rung in report.rungs:
-        limits = LIMITS[rung.precision]
+        limits = limits_of(rung.precision, agreement)
         if not rung.finite:
             raise ParityError(f"rung {rung.name!r} produced NaN or Inf on {rung.worst_probe}", hint=suspect)
         if limits.max_abs is not None and not rung.max_abs_torch <= limits.max_abs:

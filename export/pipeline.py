@@ -26,7 +26,7 @@ from ensharpen_edge.export.gate_photos import gate_pairs
 from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
-from ensharpen_edge.export.registry import check_precision, find_target
+from ensharpen_edge.export.registry import check_precision, choose_image_dtype, find_target
 from ensharpen_edge.export.request import Build, BuildJob, ExportRequest, Target
 from ensharpen_edge.export.tiling_check import check_tiling
 from ensharpen_edge.imaging.encode import write_photo
@@ -37,9 +37,11 @@ from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.network import require_student
 from ensharpen_edge.models.student import Student
-from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.runtime.codes import float_run
+from ensharpen_edge.runtime.engine import F32, Engine
+from ensharpen_edge.runtime.pipeline import sharpen_frame, to_batch
 from ensharpen_edge.runtime.registry import open_engine
-from ensharpen_edge.runtime.tiling import round_up
+from ensharpen_edge.runtime.tiling import plan_tiles, round_up
 from ensharpen_edge.whole_file import whole_file
 
 GOLDEN_SIDE = 128
@@ -124,6 +126,7 @@ def _build(
     if request.fault == "folded":
         damage_student(folded)
     step(f"building {request.target} {request.precision}")
+    image_dtype = choose_image_dtype(target, request.precision, request.image_dtype)
     title = f"EnSharpen Edge {student.config.name}"
     build = target.build(
         BuildJob(
@@ -135,6 +138,7 @@ def _build(
             checkpoint.sha256,
             checkpoint.card.get("training", {}),
             request.quantization,
+            image_dtype,
             request.out,
             step,
         )
@@ -145,17 +149,22 @@ def _build(
         damage_file(folder / build.model_file)
     manifest = _manifest(request, checkpoint, build)
 
-    limits = dataclasses.replace(request.limits, agreement=AGREEMENT.get(request.precision))
+    limits = request.limits
+    if limits.agreement is None:
+        limits = dataclasses.replace(limits, agreement=AGREEMENT.get(request.precision))
     reference = torch_run(student)
     unsealed = dataclasses.replace(manifest, files={build.model_file: sha256_of(folder / build.model_file)})
     with open_engine(Artifact(folder, unsealed)) as engine:
-        exported = with_layout(engine.run, build.io)
+
+        def exported(image: F32) -> F32:
+            return float_run(engine, build.io, image)
+
         step("climbing the parity ladder")
         rungs = [Rung("torch", reference), Rung("folded", torch_run(folded)), *build.rungs]
         stride = student.config.total_stride
         parity = climb([*rungs, Rung("artifact", exported, request.precision)], _probes(request.size, stride))
         evidence["parity"] = parity.to_dict()
-        _check_parity(parity, build)
+        _check_parity(parity, build, limits.agreement)
         tile_sizes: tuple[int, ...] = ()
         if manifest.shape.tile_exact:
             step("comparing tiles with the whole")
@@ -168,7 +177,7 @@ def _build(
         if request.fault:
             raise ParityError(f"the drill damaged {request.fault!r} and no gate noticed")
         step("sealing the artifact")
-        _write_golden(folder, exported, request.size)
+        _write_golden(folder, engine, build.io, request.size)
     manifest = dataclasses.replace(
         manifest,
         shape=dataclasses.replace(manifest.shape, tile_sizes=tile_sizes),
@@ -180,10 +189,10 @@ def _build(
     return parity, gate
 
 
-def _check_parity(parity: ParityReport, build: Build) -> None:
+def _check_parity(parity: ParityReport, build: Build, agreement: float | None) -> None:
     """`check_parity`; of a quantized file the error names the layer that costs most."""
     try:
-        check_parity(parity)
+        check_parity(parity, agreement)
     except ParityError as error:
         worst = build.quantization.get("worst_layer")
         if worst is None:
@@ -204,13 +213,6 @@ def torch_run(student: Student) -> Run:
         return output
 
     return run
-
-
-def with_layout(run: Run, io: IoContract) -> Run:
-    """Let a run that speaks the artifact's layout take NCHW batches in [0, 1]."""
-    if io.layout == "NCHW":
-        return run
-    return lambda batch: run(np.ascontiguousarray(batch.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
 
 
 def _probes(size: tuple[int, int] | None, stride: int = TOTAL_STRIDE) -> list[Probe]:
@@ -256,7 +258,7 @@ def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> M
             multiple_of=shape.total_stride,
             halo=shape.halo,
             receptive_radius=shape.receptive_radius,
-            tile_exact=shape.tile_exact,
+            tile_exact=shape.tile_exact and build.tileable,
         ),
         source={
             "checkpoint_sha256": checkpoint.sha256,
@@ -265,6 +267,7 @@ def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> M
         },
         calibration_key=build.calibration_key,
         quantization=build.quantization,
+        graph=build.graph,
         tools={"ensharpen-edge": __version__, **build.tools},
         build={
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -273,16 +276,18 @@ def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> M
     )
 
 
-def _write_golden(folder: Path, exported: Run, size: tuple[int, int] | None) -> None:
-    size = size or (GOLDEN_SIDE, GOLDEN_SIDE)
-    image = _fit_image(parity_probes(*size)[0].image, size)
-    expected = exported(image)
+def _write_golden(folder: Path, engine: Engine, io: IoContract, size: tuple[int, int] | None) -> None:
+    """Vectors as the file takes them, and both images to look at."""
+    height, width = size or (GOLDEN_SIDE, GOLDEN_SIDE)
+    image = _fit_image(parity_probes(height, width)[0].image, (height, width))
+    pixels = np.rint(image[0].transpose(1, 2, 0) * 255.0).astype(np.uint8)
+    batch = to_batch(pixels, io)
     path = folder / GOLDEN
     path.parent.mkdir()
-    np.savez_compressed(path, input=image, expected=expected)
-    for name, batch in (("input", image), ("expected", expected)):
-        pixels = np.rint(np.clip(batch[0].transpose(1, 2, 0), 0.0, 1.0) * 255.0).astype(np.uint8)
-        write_photo(Photo(pixels), path.parent / f"{name}.png")
+    np.savez_compressed(path, input=batch, expected=engine.run(batch))
+    sharp, _ = sharpen_frame(engine, io, plan_tiles(height, width, tile=None, halo=0, stride=1), pixels)
+    for name, picture in (("input", pixels), ("expected", sharp)):
+        write_photo(Photo(picture), path.parent / f"{name}.png")
 
 
 def _write_report(path: Path, evidence: dict[str, Any]) -> None:

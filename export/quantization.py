@@ -12,7 +12,7 @@ from ensharpen_edge.calibration.equalise import equalised
 from ensharpen_edge.calibration.judge import Judge, JudgeImage
 from ensharpen_edge.calibration.layers import Layer
 from ensharpen_edge.calibration.photo_choice import ChoiceConfig
-from ensharpen_edge.calibration.plan import PLAN, Plan, load_plan, save_plan
+from ensharpen_edge.calibration.plan import Plan, load_plan, plan_file, save_plan, whole_plan
 from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
 from ensharpen_edge.calibration.recipe import Quantizer
 from ensharpen_edge.calibration.run import CalibrationRequest, ChosenPhotos, FloatGraph, choose_photos, run_calibration
@@ -24,6 +24,9 @@ from ensharpen_edge.export.probes import parity_probes
 
 Step = Callable[[str], None]
 
+ALL_LAYERS = "all"
+"""In place of a plan's file: every layer but those kept by name, without a search."""
+
 _PROBE_SIDE = 128
 
 
@@ -33,7 +36,7 @@ class QuantizationRequest:
 
     Attributes:
         calibration: Folder of a calibration table, or of photographs to make one from.
-        plan: File of a plan, or None for the table's own or a new one.
+        plan: File of a plan, `ALL_LAYERS`, or None for the one beside the table or a new one.
         wanted: Scheme, range method, rounding, limits of a new plan.
         count, crop: Of the crops, when there are photographs.
         mix: Degradations, or None for those the network was trained with.
@@ -42,7 +45,7 @@ class QuantizationRequest:
     """
 
     calibration: Path
-    plan: Path | None = None
+    plan: Path | str | None = None
     wanted: PlanRequest = field(default_factory=PlanRequest)
     count: int = 128
     crop: int = 256
@@ -57,21 +60,19 @@ class Quantized:
 
     Attributes:
         quantizer: With the equalised float graph.
-        plan: Which layers are int8.
-        model: onnx.ModelProto with quantize / dequantize pairs.
+        plan: Which layers are computed in codes.
         costs: Of each int8 layer when it is the only one, the most expensive first.
         folder: Where table and plan are.
     """
 
     quantizer: Quantizer
     plan: Plan
-    model: Any
     costs: tuple[Damage, ...]
     folder: Path
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The int8 ones."""
+        """Those in codes."""
         return self.plan.chosen(self.quantizer.layers)
 
     def describe(self) -> dict[str, Any]:
@@ -111,10 +112,10 @@ def quantize_graph(graph: FloatGraph, request: QuantizationRequest, folder: Path
         settings = Preprocessing(request.mix or training_mix(graph.training), request.crop)
         table, chosen = _made_table(graph, request, settings, folder, step)
     quantizer = Quantizer(equalised(graph.model, table.scales), table, request.wanted.settings)
-    plan = _plan(graph, request, table, chosen, settings, folder, step)
+    plan = _plan(graph, request, quantizer, chosen, settings, folder, step)
     layers = plan.chosen(quantizer.layers)
     step(f"quantizing {len(layers)} of {len(quantizer.layers)} layers")
-    return Quantized(quantizer, plan, quantizer.quantized(layers), _costs(graph, quantizer, layers), folder)
+    return Quantized(quantizer, plan, _costs(graph, quantizer, layers), folder)
 
 
 def _given_table(graph: FloatGraph, folder: Path) -> CalibrationTable:
@@ -146,21 +147,27 @@ def _made_table(
 def _plan(
     graph: FloatGraph,
     request: QuantizationRequest,
-    table: CalibrationTable,
+    quantizer: Quantizer,
     chosen: ChosenPhotos | None,
     settings: Preprocessing,
     folder: Path,
     step: Step,
 ) -> Plan:
+    scheme = request.wanted.settings.scheme
+    path = folder / plan_file(scheme)
+    if request.plan == ALL_LAYERS:
+        return whole_plan(quantizer.layers, scheme, request.wanted.keep)
     if request.plan is not None:
-        return load_plan(request.plan)
+        return load_plan(Path(request.plan))
     if chosen is None:
-        if not (folder / PLAN).is_file():
-            raise UsageError(f"{folder}: holds no {PLAN}", hint="give one with --plan, or photographs with --calib")
-        return load_plan(folder / PLAN)
-    planning = prepare_planning(graph, table, chosen, settings, request.wanted, folder)
+        if not path.is_file():
+            raise UsageError(
+                f"{folder}: holds no {path.name}", hint="give one with --plan, or photographs with --calib"
+            )
+        return load_plan(path)
+    planning = prepare_planning(graph, quantizer.table, chosen, settings, request.wanted, folder)
     plan, _ = planning.search(request.wanted.keep, step)
-    save_plan(plan, folder / PLAN)
+    save_plan(plan, path)
     return plan
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ensharpen_edge.artifact import FLOAT_DTYPE
 from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.export.request import Target
 from ensharpen_edge.export.targets.onnx import OnnxTarget
@@ -26,3 +27,27 @@ def check_precision(target: Target, precision: str) -> None:
     """Raises `UsageError` when the target does not offer the precision; names the nearest."""
     if precision not in target.precisions:
         raise unknown_name(f"precision for target {target.name!r}:", precision, target.precisions)
+
+
+def choose_scheme(target: Target, precision: str, wanted: str | None) -> str:
+    """The quantization scheme of an export.
+
+    Raises:
+        UsageError: The target does not take the wanted one.
+    """
+    schemes = target.schemes[precision]
+    if wanted is not None and wanted not in schemes:
+        raise unknown_name(f"scheme for target {target.name!r}, {precision}:", wanted, schemes)
+    return wanted or schemes[0]
+
+
+def choose_image_dtype(target: Target, precision: str, wanted: str | None) -> str:
+    """The type of the file's images.
+
+    Raises:
+        UsageError: The target does not offer the wanted one at this precision.
+    """
+    known = target.image_dtypes.get(precision, (FLOAT_DTYPE,))
+    if wanted is not None and wanted not in known:
+        raise unknown_name(f"image type for target {target.name!r}, {precision}:", wanted, known)
+    return wanted or known[0]

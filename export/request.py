@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ensharpen_edge.artifact import IoContract
+from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.export.gate import GateLimits
 from ensharpen_edge.export.parity import Rung
@@ -17,7 +18,7 @@ from ensharpen_edge.models.student import Student
 FAULTS = ("folded", "artifact")
 """Stages that a drill can damage on purpose, to see the gate refuse the result."""
 
-QUANTIZED = ("int8",)
+QUANTIZED = ("int8", "int16x8")
 """Precisions that need calibration."""
 
 LARGEST_SIDE = 8192
@@ -37,6 +38,7 @@ class ExportRequest:
         fault: Stage to damage in a drill (`FAULTS`), or None.
         limits: What the quality gate demands.
         quantization: For the precisions in `QUANTIZED`.
+        image_dtype: What image the file takes and returns (`artifact.DTYPES`), or None for the target's choice.
     """
 
     model: str
@@ -48,6 +50,7 @@ class ExportRequest:
     fault: str | None = None
     limits: GateLimits = field(default_factory=GateLimits)
     quantization: QuantizationRequest | None = None
+    image_dtype: str | None = None
 
     def __post_init__(self) -> None:
         if self.precision in QUANTIZED and self.quantization is None:
@@ -76,6 +79,7 @@ class BuildJob:
         weights: sha256 of the checkpoint.
         training: From the checkpoint's card.
         quantization: See `ExportRequest`.
+        image_dtype: In `artifact.DTYPES`.
         tables: Folder for calibration tables.
         step: Called with what is going on.
     """
@@ -88,6 +92,7 @@ class BuildJob:
     weights: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     quantization: QuantizationRequest | None = None
+    image_dtype: str = FLOAT_DTYPE
     tables: Path = Path()
     step: Step = lambda _text: None
 
@@ -103,6 +108,8 @@ class Build:
         tools: Versions of what made it.
         quantization: What `Quantized.describe` says, for quantized files.
         calibration_key: Of the table.
+        graph: See `Manifest.graph`.
+        tileable: Whether a tile is computed like the whole; not where ranges are taken from what a run sees.
     """
 
     model_file: str
@@ -111,13 +118,24 @@ class Build:
     tools: dict[str, str]
     quantization: dict[str, Any] = field(default_factory=dict)
     calibration_key: str | None = None
+    graph: dict[str, Any] = field(default_factory=dict)
+    tileable: bool = True
 
 
 class Target(Protocol):
-    """One export target. Implementations live in `export/targets/`, one file each."""
+    """One export target. Implementations live in `export/targets/`, one file each.
+
+    Attributes:
+        name: In the registry.
+        precisions: Offered.
+        schemes: Quantization schemes by precision, the usual one first; precisions without need no calibration.
+        image_dtypes: Of the file's images by precision, the usual one first; without an entry, `float32` only.
+    """
 
     name: str
     precisions: tuple[str, ...]
+    schemes: Mapping[str, tuple[str, ...]]
+    image_dtypes: Mapping[str, tuple[str, ...]]
 
     def check_available(self) -> None:
         """Raise `MissingToolError` when a package is missing."""

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ensharpen_edge.console import stdout
 from ensharpen_edge.export.gate import AGREEMENT, GateLimits, GateReport
-from ensharpen_edge.export.parity import LIMITS, ParityReport
+from ensharpen_edge.export.parity import ParityReport, limits_of
 from ensharpen_edge.export.pipeline import ExportResult
 
 
@@ -17,16 +17,16 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
     """The parity table, the gate table, and where the artifact is."""
     manifest = result.artifact.manifest
     console = stdout()
-    console.print(_parity_table(result.parity, manifest.precision))
+    console.print(_parity_table(result.parity, manifest.precision, limits.agreement))
     console.print(_gate_table(result.gate, limits, manifest.precision))
     if manifest.quantization:
-        console.print(_quantization_line(manifest.quantization))
+        console.print(_quantization_line(manifest.quantization, manifest.precision))
     size = result.artifact.model_path.stat().st_size
     console.print(f"{result.artifact.path}  {size / 1024:.0f} KiB  passed in {result.seconds:.1f} s")
 
 
-def _parity_table(report: ParityReport, precision: str) -> Table:
-    limits = LIMITS[precision]
+def _parity_table(report: ParityReport, precision: str, agreement: float | None) -> Table:
+    limits = limits_of(precision, agreement)
     allowed = f"max-abs <= {limits.max_abs:g}" if limits.max_abs is not None else f"PSNR >= {limits.psnr:g} dB"
     if limits.photographs is not None:
         allowed = f"photographs >= {limits.photographs:g} dB, all >= {limits.psnr:g} dB"
@@ -47,7 +47,7 @@ def _parity_table(report: ParityReport, precision: str) -> Table:
 
 
 def _gate_table(report: GateReport, limits: GateLimits, precision: str) -> Table:
-    agreement = AGREEMENT.get(precision)
+    agreement = AGREEMENT.get(precision) if limits.agreement is None else limits.agreement
     needs = f"drop <= {limits.mean_drop:g} dB, retained >= {limits.retained:.0%}"
     if agreement is not None:
         needs += f", vs student >= {agreement:g} dB"
@@ -72,11 +72,12 @@ def _gate_table(report: GateReport, limits: GateLimits, precision: str) -> Table
     return table
 
 
-def _quantization_line(details: dict[str, Any]) -> str:
+def _quantization_line(details: dict[str, Any], precision: str) -> str:
     kept = details["float_layers"]
-    worst = f"; costliest int8 layer {details['worst_layer']}, alone {details['worst_layer_psnr']} dB"
+    layers = details["int8_layers"] + len(kept)
+    worst = f"; costliest of them {details['worst_layer']}, alone {details['worst_layer_psnr']} dB"
     return (
-        f"int8: {details['int8_layers']} of {details['int8_layers'] + len(kept)} layers, ranges {details['method']}, "
+        f"{precision}: {details['int8_layers']} of {layers} layers, ranges {details['method']}, "
         f"rounding {details['rounding']}{worst if details['worst_layer'] else ''}"
     )
 

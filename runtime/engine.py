@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
+Batch = NDArray[Any]
 
 
 class Engine(Protocol):
     """A loaded model file. Made from a verified artifact; closed by `close` or a `with` block."""
 
-    def run(self, batch: F32) -> F32:
-        """float32 (1, 3, H, W) in the manifest's range -> the same shape. H and W must fit the manifest."""
+    def run(self, batch: Batch) -> Batch:
+        """(1, 3, H, W) or (1, H, W, 3), as the manifest's layout, dtype and range say -> the same kind. H and W must
+        fit the manifest."""
         ...
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, MissingToolError, OutOfMemoryError, UsageError
-from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.runtime.engine import Batch
 
 _MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
@@ -48,9 +48,12 @@ class LiteRtEngine:
             raise IntegrityError(
                 f"{self._file}: has tensors {names}, the manifest says {[io.input_name, io.output_name]}"
             )
+        types = [np.dtype(tensor["dtype"]).name for tensor in (self._source, self._target)]
+        if types != [io.dtype, io.dtype]:
+            raise IntegrityError(f"{self._file}: has tensors of {types}, the manifest says {io.dtype}")
         self._shape: tuple[int, ...] | None = None
 
-    def run(self, batch: F32) -> F32:
+    def run(self, batch: Batch) -> Batch:
         """See `Engine.run`; NHWC."""
         try:
             if batch.shape != self._shape:
@@ -65,7 +68,7 @@ class LiteRtEngine:
             if isinstance(error, MemoryError) or "allocate" in str(error).lower():
                 raise OutOfMemoryError(f"not enough memory for a window of {batch.shape}") from error
             raise UsageError(f"LiteRT cannot run a window of {batch.shape} ({error})") from error
-        return np.asarray(output, dtype=np.float32)
+        return np.asarray(output)
 
     def close(self) -> None:
         """Drop the interpreter."""

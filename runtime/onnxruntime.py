@@ -6,7 +6,7 @@ import numpy as np
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, MissingToolError, OutOfMemoryError, UsageError, require
-from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.runtime.engine import Batch
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -57,7 +57,7 @@ class OnnxRuntimeEngine:
                 f"{artifact.model_path}: has tensors {names}, the manifest says {[self._input, self._output]}"
             )
 
-    def run(self, batch: F32) -> F32:
+    def run(self, batch: Batch) -> Batch:
         """See `Engine.run`."""
         try:
             (output,) = self._session.run([self._output], {self._input: batch})
@@ -65,7 +65,7 @@ class OnnxRuntimeEngine:
             if "allocate" in str(error):
                 raise OutOfMemoryError(f"not enough memory for a window of {batch.shape}") from error
             raise UsageError(f"onnxruntime cannot run a window of {batch.shape} ({error})") from error
-        return np.asarray(output, dtype=np.float32)
+        return np.asarray(output)
 
     def close(self) -> None:
         """Drop the session."""

@@ -10,10 +10,11 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from ensharpen_edge.artifact import Artifact, IoContract
+from ensharpen_edge.artifact import FLOAT_DTYPE, Artifact, IoContract
 from ensharpen_edge.errors import QualityError, UsageError
 from ensharpen_edge.imaging.photo import U8, Photo
-from ensharpen_edge.runtime.engine import F32, Engine
+from ensharpen_edge.runtime.codes import Codes, codes_to_pixels, pixels_to_codes
+from ensharpen_edge.runtime.engine import F32, Batch, Engine
 from ensharpen_edge.runtime.tiling import Tile, TilePlan, plan_fixed, plan_tiles
 
 Frame = U8 | F32
@@ -141,7 +142,10 @@ def sharpen_frame(
         )
         kept = result[0][:, rows, columns] if io.layout == "NCHW" else result[0][rows, columns].transpose(2, 0, 1)
         target = output[tile.rows.keep_start : tile.rows.keep_end, tile.columns.keep_start : tile.columns.keep_end]
-        _paste(kept, target, io)
+        if io.dtype == FLOAT_DTYPE:
+            _paste(kept, target, io)
+        else:
+            _paste_codes(kept, target)
         pre += converted - start
         inside += returned - converted
         post += time.perf_counter() - returned
@@ -176,8 +180,10 @@ def cut_window(frame: FrameT, tile: Tile) -> FrameT:
     return view
 
 
-def to_batch(window: Frame, io: IoContract, buffer: WindowBuffer | None = None) -> F32:
-    """A window in the layout and range of the contract: float32 (1, 3, h, w), in the buffer, or (1, h, w, 3)."""
+def to_batch(window: Frame, io: IoContract, buffer: WindowBuffer | None = None) -> Batch:
+    """A window in the layout, dtype and range of the contract: (1, 3, h, w), floats in the buffer, or (1, h, w, 3)."""
+    if io.dtype != FLOAT_DTYPE:
+        return _code_batch(window, io)
     height, width = window.shape[:2]
     low, high = io.value_range
     white = 255.0 if window.dtype == np.uint8 else 1.0
@@ -189,6 +195,19 @@ def to_batch(window: Frame, io: IoContract, buffer: WindowBuffer | None = None) 
         if offset:
             batch[0, channel] += np.float32(offset)
     return batch if io.layout == "NCHW" else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+
+
+def _code_batch(window: Frame, io: IoContract) -> Codes:
+    if window.dtype != np.uint8:
+        window = np.rint(np.clip(window, 0.0, 1.0) * np.float32(255.0)).astype(np.uint8)
+    codes = pixels_to_codes(np.asarray(window, dtype=np.uint8), io.dtype)[None]
+    return np.ascontiguousarray(codes if io.layout == "NHWC" else codes.transpose(0, 3, 1, 2))
+
+
+def _paste_codes(planes: Codes, target: Frame) -> None:
+    """(3, h, w) planes of codes into interleaved pixels."""
+    pixels = codes_to_pixels(planes.transpose(1, 2, 0))
+    target[...] = pixels if target.dtype == np.uint8 else pixels / np.float32(255.0)
 
 
 def _paste(planes: F32, target: Frame, io: IoContract) -> None:

@@ -6,7 +6,8 @@ import io
 import platform
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,6 @@ OPSET = 17
 
 INPUT, OUTPUT = "image", "sharp"
 MODEL_FILE = "model.onnx"
-SCHEMES = ("onnx", "onnx vnni")
 _FORBIDDEN = ("Reshape", "Transpose", "Gather", "Shape", "Resize", "Cast")
 _SIMPLIFIED_TOLERANCE = 1e-6
 
@@ -41,6 +41,8 @@ class OnnxTarget:
 
     name = "onnx"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
+    schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("onnx", "onnx vnni")})
+    image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     def check_available(self) -> None:
         """See `Target.check_available`."""
@@ -69,9 +71,10 @@ class OnnxTarget:
             final = to_half(simplified)
             rungs.append(Rung("fp16 arithmetic", reference_run(final), "fp16"))
         if job.precision == "int8":
-            quantized = quantize_job(job, simplified, SCHEMES)
+            quantized = quantize_job(job, simplified, self.schemes["int8"])
             rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
-            final = with_size(quantized.model, job.size) if job.size else quantized.model
+            final = quantized.quantizer.quantized(quantized.layers)
+            final = with_size(final, job.size) if job.size else final
         onnx.helper.set_model_props(final, {"title": job.title, "precision": job.precision})
         check_opset(final)
         onnx.checker.check_model(final, full_check=True)

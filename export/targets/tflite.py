@@ -1,30 +1,51 @@
-"""TFLite: NHWC, single-operator shuffles, fp32 or fp16 weights, for LiteRT and its delegates."""
+"""TFLite: NHWC, single-operator shuffles, float or integer, for LiteRT and its delegates."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
-from ensharpen_edge.artifact import IoContract
+from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
+from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.lint import expected_operators
 from ensharpen_edge.export.parity import Rung
+from ensharpen_edge.export.quantization import ALL_LAYERS, Quantized
 from ensharpen_edge.export.request import Build, BuildJob
-from ensharpen_edge.export.targets.onnx import INPUT, OUTPUT, check_graph, export_graph, simplify
-from ensharpen_edge.export.tflite.convert import LOWERINGS, Conversion, to_tflite
+from ensharpen_edge.export.targets.onnx import INPUT, OUTPUT, check_graph, export_graph, quantize_job, simplify
+from ensharpen_edge.export.tflite.codes import PIXELS, activation_codes
+from ensharpen_edge.export.tflite.convert import to_tflite
+from ensharpen_edge.export.tflite.lowerings import LOWERINGS
+from ensharpen_edge.export.tflite.writer import Conversion, IntegerLayers
 
 MODEL_FILE = "model.tflite"
 FIRST_SIZE = (256, 256)
 """That a file for free sizes opens with."""
+
+WEIGHTS = {
+    "fp32": "float32",
+    "fp16": "float16",
+    "int8": "float16",
+    "int16x8": "float16",
+    "int8-weights": "int8",
+    "int8-dynamic": "hybrid",
+}
+"""How layers that compute in floats store their weights, by precision."""
 
 
 class TfliteTarget:
     """Exports for LiteRT: Android, iOS, microcontrollers' bigger siblings, and its GPU and NPU delegates."""
 
     name = "tflite"
-    precisions: tuple[str, ...] = ("fp32", "fp16")
+    precisions: tuple[str, ...] = tuple(WEIGHTS)
+    schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("tflite",), "int16x8": ("tflite int16",)})
+    image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("int8", "uint8", FLOAT_DTYPE)})
 
     def check_available(self) -> None:
         """See `Target.check_available`."""
@@ -39,25 +60,57 @@ class TfliteTarget:
             UsageError: The network has an operator that this target cannot write.
             ParityError: The ONNX graph that it starts from is not what it should be.
         """
-        from ensharpen_edge.calibration.session import graph_run
-
-        raw = export_graph(job.student, job.size)
+        calibrated = job.precision in self.schemes
+        raw = export_graph(job.student, None if calibrated else job.size)
         simplified = simplify(raw)
         check_graph(simplified, expected_operators(job.student.config))
-        strange = sorted({node.op_type for node in simplified.graph.node} - set(LOWERINGS) - {"Constant"})
-        if strange:
-            raise UsageError(
-                f"{job.student.config.name}: needs {', '.join(strange)}, which the TFLite target cannot write yet",
-                hint="train without that option, or export for onnx",
-            )
-        conversion = Conversion(
-            simplified, job.size or FIRST_SIZE, job.size is None, job.precision == "fp16", job.title
-        )
+        _check_operators(simplified, job.student.config.name)
+        rungs = [Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified))]
+        conversion = Conversion(simplified, job.size or FIRST_SIZE, job.size is None, job.title, WEIGHTS[job.precision])
+        quantized = None
+        if calibrated:
+            quantized = _quantize(job, simplified, self.schemes[job.precision])
+            rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
+            images = PIXELS.get(job.image_dtype)
+            model, integers = _integer_layers(quantized)
+            conversion = replace(conversion, model=model, integers=integers, images=images)
         (job.folder / MODEL_FILE).write_bytes(to_tflite(conversion))
-        rungs = (Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified)))
         tools = {
             "python": platform.python_version(),
             "torch": str(torch.__version__),
             **{name: metadata.version(name) for name in ("onnx", "onnxsim", "ai-edge-litert")},
         }
-        return Build(MODEL_FILE, IoContract(INPUT, OUTPUT, layout="NHWC"), rungs, tools)
+        io = IoContract(INPUT, OUTPUT, layout="NHWC", dtype=job.image_dtype)
+        return Build(
+            MODEL_FILE,
+            io,
+            tuple(rungs),
+            tools,
+            quantized.describe() if quantized else {},
+            quantized.quantizer.table.provenance.key if quantized else None,
+            tileable=WEIGHTS[job.precision] != "hybrid",
+        )
+
+
+def _quantize(job: BuildJob, graph: Any, schemes: tuple[str, ...]) -> Quantized:  # noqa: ANN401 (onnx.ModelProto)
+    if job.precision == "int16x8" and job.quantization is not None and job.quantization.plan is None:
+        # 65,536 codes cost too little to search for layers that need more.
+        job = replace(job, quantization=replace(job.quantization, plan=ALL_LAYERS))
+    return quantize_job(job, graph, schemes)
+
+
+def _integer_layers(quantized: Quantized) -> tuple[Any, IntegerLayers]:
+    """The graph with rounded weights, and what of it is computed in codes."""
+    quantizer, layers = quantized.quantizer, quantized.layers
+    model, steps = quantizer.rounded(layers)
+    codes = {name: activation_codes(span, quantizer.scheme.activations) for name, span in quantizer.ranges.items()}
+    return model, IntegerLayers(frozenset(node for layer in layers for node in layer.nodes), codes, steps)
+
+
+def _check_operators(model: Any, name: str) -> None:  # noqa: ANN401
+    strange = sorted({node.op_type for node in model.graph.node} - set(LOWERINGS) - {"Constant"})
+    if strange:
+        raise UsageError(
+            f"{name}: needs {', '.join(strange)}, which the TFLite target cannot write",
+            hint="train without that option, or export for onnx",
+        )

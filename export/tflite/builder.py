@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.errors import require
+from ensharpen_edge.export.tflite.codes import Codes
 
 Array = NDArray[Any]
 
@@ -49,15 +50,19 @@ class TfliteBuilder:
         shape: Sequence[int],
         dtype: str = "float32",
         signature: Sequence[int] | None = None,
+        codes: Codes | None = None,
     ) -> int:
         """An activation.
 
         Args:
             name: Unique.
             shape: Of the first run.
-            dtype: numpy name.
+            dtype: numpy name; that of the codes where there are some.
             signature: The shape with -1 for sides that may change.
+            codes: Of an integer tensor.
         """
+        if codes is not None:
+            dtype = codes.dtype
         made = self._schema.TensorT()
         made.name = name.encode()
         made.shape = np.array(shape, dtype=np.int32)
@@ -65,14 +70,35 @@ class TfliteBuilder:
             made.shapeSignature = np.array(signature, dtype=np.int32)
         made.type = getattr(self._schema.TensorType, dtype.upper())
         made.buffer = 0
+        if codes is not None:
+            made.quantization = self._quantization([codes.step], [codes.zero], 0)
         self._graph.tensors.append(made)
         return len(self._graph.tensors) - 1
 
-    def constant(self, name: str, values: Array) -> int:
-        """A constant tensor of the array's type."""
+    def constant(self, name: str, values: Array, steps: Sequence[float] = (), axis: int = 0) -> int:
+        """A constant tensor of the array's type.
+
+        Args:
+            name: Unique.
+            values: Its content.
+            steps: Of integers, per index along `axis`; their code of 0 is 0.
+            axis: That the steps belong to.
+        """
         index = self.tensor(name, values.shape, values.dtype.name)
         self._graph.tensors[index].buffer = self._buffer(np.ascontiguousarray(values).tobytes())
+        if len(steps):
+            self._graph.tensors[index].quantization = self._quantization(steps, [0] * len(steps), axis)
         return index
+
+    def rename(self, index: int, name: str) -> None:
+        """Give a tensor another name."""
+        self._graph.tensors[index].name = name.encode()
+
+    def _quantization(self, steps: Sequence[float], zeros: Sequence[int], axis: int) -> Any:  # noqa: ANN401
+        made = self._schema.QuantizationParametersT()
+        made.scale, made.zeroPoint = np.array(steps, dtype=np.float32), np.array(zeros, dtype=np.int64)
+        made.quantizedDimension = axis
+        return made
 
     def operator(
         self,

@@ -37,7 +37,7 @@ def test_photographs_in_quantized_artifact_out(exported):
     assert manifest.quantization["int8_layers"] >= 3
     assert (
         report["quantization"]["worst_layer"]
-        in json.loads((out / "nano-calibration" / "plan.json").read_text())["layers"]
+        in json.loads((out / "nano-calibration" / "plan-onnx.json").read_text())["layers"]
     )
     for condition in report["gate"]["conditions"]:
         assert condition["worst_agreement"] >= 48.0
@@ -104,7 +104,7 @@ def test_a_truncated_table_is_refused(command, exported, tmp_path):
 
 def test_a_plan_that_quantizes_everything_fails_the_gate(command, exported, tmp_path):
     out, _ = exported
-    plan = json.loads((out / "nano-calibration" / "plan.json").read_text())
+    plan = json.loads((out / "nano-calibration" / "plan-onnx.json").read_text())
     plan["layers"] = dict.fromkeys(plan["layers"], "int8")
     (tmp_path / "all.json").write_text(json.dumps(plan))
     done = command(
