@@ -14,7 +14,8 @@ import numpy as np
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import BadInputError, UsageError, require
-from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.runtime.pipeline import to_batch
 from ensharpen_edge.runtime.registry import open_engine
 
 WARM_UP = 3
@@ -50,12 +51,13 @@ def compare_latency(artifacts: list[Path], size: tuple[int, int], threads: int, 
     """
     if not artifacts or rounds < 1:
         raise UsageError("latency needs at least one artifact and one round")
-    batch = _noise(size)
-    engines = [open_engine(Artifact.open(path), threads=threads) for path in artifacts]
+    opened = [Artifact.open(path) for path in artifacts]
+    batches = [to_batch(_noise(size), artifact.manifest.io) for artifact in opened]
+    engines = [open_engine(artifact, threads=threads) for artifact in opened]
     times: list[list[float]] = [[] for _ in engines]
     try:
         for number in range(-WARM_UP, rounds):
-            for engine, taken in zip(engines, times, strict=True):
+            for engine, batch, taken in zip(engines, batches, times, strict=True):
                 start = time.perf_counter()
                 engine.run(batch)
                 if number >= 0:
@@ -87,8 +89,9 @@ def operator_times(path: Path, size: tuple[int, int], threads: int, rounds: int)
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = ort.InferenceSession(artifact.read_model(), options, providers=["CPUExecutionProvider"])
+        batch = to_batch(_noise(size), artifact.manifest.io)
         for _ in range(rounds):
-            session.run(None, {artifact.manifest.io.input_name: _noise(size)})
+            session.run(None, {artifact.manifest.io.input_name: batch})
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     totals: Counter[str] = Counter()
     for event in events:
@@ -99,5 +102,5 @@ def operator_times(path: Path, size: tuple[int, int], threads: int, rounds: int)
     return {name: total / 1000 / rounds for name, total in totals.most_common()}
 
 
-def _noise(size: tuple[int, int]) -> F32:
-    return np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
+def _noise(size: tuple[int, int]) -> U8:
+    return np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)

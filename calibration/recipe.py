@@ -65,6 +65,8 @@ class Quantizer:
             name: find_range(histogram, self.scheme.activations, config)
             for name, histogram in self.table.histograms.items()
         }
+        wide = self.scheme.headroom
+        found = {name: Range(span.low * wide, span.high * wide) for name, span in found.items()}
         images = image_tensors(self.model) if self.scheme.image_codes else frozenset()
         return {**found, **dict.fromkeys(images, IMAGE_RANGE)}
 

@@ -21,6 +21,7 @@ class QuantizationScheme:
         additions: Additions are quantized as well; otherwise they stay float and read what was not quantized.
         outputs: What a layer writes is quantized; otherwise only what it reads.
         integer_bias: Biases become int32; otherwise they stay float.
+        headroom: Ranges are so many times what calibration saw: where codes abound, only clipping hurts.
         image_codes: The image goes in and comes out as 8-bit codes.
     """
 
@@ -31,6 +32,7 @@ class QuantizationScheme:
     additions: bool
     outputs: bool
     integer_bias: bool
+    headroom: float = 1.0
     image_codes: bool = False
 
 
@@ -40,7 +42,9 @@ SCHEMES: dict[str, QuantizationScheme] = {
     "onnx int16": QuantizationScheme("onnx int16", Scheme(16), False, 127, True, True, True),
     "tensorrt": QuantizationScheme("tensorrt", Scheme(8, symmetric=True), True, 127, False, False, False),
     "tflite": QuantizationScheme("tflite", Scheme(8), True, 127, True, True, True, image_codes=True),
-    "tflite int16": QuantizationScheme("tflite int16", Scheme(16, symmetric=True), True, 127, True, True, True),
+    "tflite int16": QuantizationScheme(
+        "tflite int16", Scheme(16, symmetric=True), True, 127, True, True, True, headroom=4.0
+    ),
 }
 """`onnx`: right on every CPU. `onnx vnni`: one more bit of weights, for CPUs known to have VNNI (or Arm's dot
 products). `onnx int16`: 16-bit activations; a measure of what the activations' 8 bits cost. `tensorrt`: explicit Q/DQ

@@ -70,6 +70,9 @@ def export(
     image: Annotated[
         str | None, typer.Option(help="What a tflite int8 file takes and returns: int8, uint8 or float32 images.")
     ] = None,
+    require_delegate: Annotated[
+        str | None, typer.Option(help="Refuse a tflite file that it would not run whole: xnnpack, gpu, nnapi, ...")
+    ] = None,
     drill: Annotated[
         str | None, typer.Option(help="Damage a stage (folded, artifact) to see the gate refuse it.")
     ] = None,
@@ -115,7 +118,17 @@ def export(
                 calib, plan, wanted, count, crop, allow_few=allow_few, cache=default_cache()
             )
         request = ExportRequest(
-            model, target, part, out, parse_size(size), tuple(data or ()), drill, limits, quantization, image
+            model,
+            target,
+            part,
+            out,
+            parse_size(size),
+            tuple(data or ()),
+            drill,
+            limits,
+            quantization,
+            image,
+            require_delegate,
         )
         console = stderr()
         try:

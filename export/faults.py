@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from ensharpen_edge.models.student import Student
 
 
@@ -16,7 +18,11 @@ def damage_student(student: Student) -> None:
 
 
 def damage_file(path: Path) -> None:
-    """Scale one weight tensor of a written ONNX file by 1.5: a mistake a converter would make."""
+    """Scale one weight tensor of a written file by 1.5, in place: a mistake a converter would make."""
+    {".onnx": _damage_onnx, ".tflite": _damage_tflite}[path.suffix](path)
+
+
+def _damage_onnx(path: Path) -> None:
     import onnx
     from onnx import numpy_helper
 
@@ -25,3 +31,21 @@ def damage_file(path: Path) -> None:
     values = numpy_helper.to_array(tensor)
     tensor.CopyFrom(numpy_helper.from_array((values * 1.5).astype(values.dtype), tensor.name))
     onnx.save_model(model, str(path))
+
+
+def _damage_tflite(path: Path) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools.flatbuffer_utils import convert_object_to_bytearray
+
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    types = {getattr(schema.TensorType, name.upper()): np.dtype(name) for name in ("float32", "float16", "int8")}
+    constants = [
+        (model.buffers[tensor.buffer], types[tensor.type])
+        for tensor in model.subgraphs[0].tensors
+        if tensor.type in types and model.buffers[tensor.buffer].data is not None
+    ]
+    buffer, dtype = max(constants, key=lambda pair: len(pair[0].data))
+    values = np.frombuffer(bytes(buffer.data), dtype=dtype)
+    scaled = np.clip(values * 1.5, -127, 127).astype(dtype)
+    buffer.data = np.frombuffer(scaled.tobytes(), dtype=np.uint8)
+    path.write_bytes(convert_object_to_bytearray(model))

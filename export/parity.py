@@ -129,12 +129,13 @@ def limits_of(precision: str, agreement: float | None = None) -> ParityLimits:
 
     Args:
         precision: Of a rung.
-        agreement: Smallest PSNR on photographs in dB, where the usual one does not hold.
+        agreement: Smallest PSNR on photographs in dB, where the usual one does not hold; when it is lower, that of
+            other probes falls with it.
     """
     limits = LIMITS[precision]
-    if agreement is None or limits.photographs is None:
+    if agreement is None or limits.photographs is None or limits.psnr is None:
         return limits
-    return replace(limits, photographs=agreement)
+    return replace(limits, photographs=agreement, psnr=limits.psnr + min(0.0, agreement - limits.photographs))
 
 
 def check_parity(report: ParityReport, agreement: float | None = None) -> None:

@@ -135,12 +135,14 @@ def _build(
             request.size,
             folder,
             title,
-            checkpoint.sha256,
-            checkpoint.card.get("training", {}),
-            request.quantization,
-            image_dtype,
-            request.out,
-            step,
+            weights=checkpoint.sha256,
+            licence=str(checkpoint.card.get("licence", "not stated")),
+            training=checkpoint.card.get("training", {}),
+            quantization=request.quantization,
+            image_dtype=image_dtype,
+            require_delegate=request.require_delegate,
+            tables=request.out,
+            step=step,
         )
     )
     if build.quantization:

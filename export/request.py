@@ -38,6 +38,7 @@ class ExportRequest:
         fault: Stage to damage in a drill (`FAULTS`), or None.
         limits: What the quality gate demands.
         quantization: For the precisions in `QUANTIZED`.
+        require_delegate: Name of a delegate that must run the whole file, or None.
         image_dtype: What image the file takes and returns (`artifact.DTYPES`), or None for the target's choice.
     """
 
@@ -51,6 +52,7 @@ class ExportRequest:
     limits: GateLimits = field(default_factory=GateLimits)
     quantization: QuantizationRequest | None = None
     image_dtype: str | None = None
+    require_delegate: str | None = None
 
     def __post_init__(self) -> None:
         if self.precision in QUANTIZED and self.quantization is None:
@@ -77,9 +79,11 @@ class BuildJob:
         folder: Where the model file goes.
         title: Human-readable name, for the file's own metadata.
         weights: sha256 of the checkpoint.
+        licence: Of the weights.
         training: From the checkpoint's card.
         quantization: See `ExportRequest`.
         image_dtype: In `artifact.DTYPES`.
+        require_delegate: See `ExportRequest`.
         tables: Folder for calibration tables.
         step: Called with what is going on.
     """
@@ -90,9 +94,11 @@ class BuildJob:
     folder: Path
     title: str
     weights: str = ""
+    licence: str = "not stated"
     training: dict[str, Any] = field(default_factory=dict)
     quantization: QuantizationRequest | None = None
     image_dtype: str = FLOAT_DTYPE
+    require_delegate: str | None = None
     tables: Path = Path()
     step: Step = lambda _text: None
 

@@ -12,6 +12,9 @@ from ensharpen_edge.export.gate import AGREEMENT, GateLimits, GateReport
 from ensharpen_edge.export.parity import ParityReport, limits_of
 from ensharpen_edge.export.pipeline import ExportResult
 
+_REASONS = 3
+"""That a table names; the manifest has all."""
+
 
 def print_result(result: ExportResult, limits: GateLimits) -> None:
     """The parity table, the gate table, and where the artifact is."""
@@ -21,6 +24,8 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
     console.print(_gate_table(result.gate, limits, manifest.precision))
     if manifest.quantization:
         console.print(_quantization_line(manifest.quantization, manifest.precision))
+    if "delegates" in manifest.graph:
+        console.print(_delegate_table(manifest.graph))
     size = result.artifact.model_path.stat().st_size
     console.print(f"{result.artifact.path}  {size / 1024:.0f} KiB  passed in {result.seconds:.1f} s")
 
@@ -80,6 +85,29 @@ def _quantization_line(details: dict[str, Any], precision: str) -> str:
         f"{precision}: {details['int8_layers']} of {layers} layers, ranges {details['method']}, "
         f"rounding {details['rounding']}{worst if details['worst_layer'] else ''}"
     )
+
+
+def _delegate_table(graph: dict[str, Any]) -> Table:
+    operators = ", ".join(f"{count} {name}" for name, count in graph["operators"].items())
+    table = Table(title="Who would run it, by documented lists")
+    table.caption = f"{operators}; opens in runtimes from {graph['minimum_runtime']} on"
+    table.add_column("delegate")
+    for heading in ("operators", "falls back, of the work", "runs"):
+        table.add_column(heading, justify="right")
+    table.add_column("what it does not take")
+    for name, report in graph["delegates"].items():
+        reasons = [f"{count} {reason}" for reason, count in report["refused"].items()]
+        refused = ", ".join([*reasons[:_REASONS], *(["..."] if len(reasons) > _REASONS else [])])
+        needs = [f"Android API {report['android_api']}"] if report["android_api"] else []
+        needs += ["a fixed size"] if report["needs_one_size"] else []
+        table.add_row(
+            name,
+            f"{report['taken']} of {report['operators']}",
+            f"{report['fallback_share_of_macs']:.0%}",
+            str(report["partitions"]),
+            refused or (f"nothing; needs {', '.join(needs)}" if needs else "nothing"),
+        )
+    return table
 
 
 def _decibels(value: float) -> str:

@@ -28,6 +28,11 @@ def codes_to_pixels(codes: Codes) -> U8:
     return np.asarray(codes.view(np.uint8) ^ _SIGN)
 
 
+def floats_to_pixels(values: Codes) -> U8:
+    """[0, 1] rounded to 8 bits."""
+    return np.asarray(np.rint(np.clip(values, 0.0, 1.0) * np.float32(255.0)), dtype=np.uint8)
+
+
 def float_run(engine: Engine, io: IoContract, image: F32) -> F32:
     """Run an engine on floats whatever its file takes.
 
@@ -42,7 +47,6 @@ def float_run(engine: Engine, io: IoContract, image: F32) -> F32:
     if io.dtype == FLOAT_DTYPE:
         output = engine.run(batch)
     else:
-        pixels = np.rint(np.clip(batch, 0.0, 1.0) * np.float32(255.0)).astype(np.uint8)
-        codes = engine.run(pixels_to_codes(pixels, io.dtype))
+        codes = engine.run(pixels_to_codes(floats_to_pixels(batch), io.dtype))
         output = codes_to_pixels(codes).astype(np.float32) / np.float32(255.0)
     return np.asarray(output if io.layout == "NCHW" else output.transpose(0, 3, 1, 2))

@@ -13,7 +13,7 @@ import numpy as np
 from ensharpen_edge.artifact import FLOAT_DTYPE, Artifact, IoContract
 from ensharpen_edge.errors import QualityError, UsageError
 from ensharpen_edge.imaging.photo import U8, Photo
-from ensharpen_edge.runtime.codes import Codes, codes_to_pixels, pixels_to_codes
+from ensharpen_edge.runtime.codes import Codes, codes_to_pixels, floats_to_pixels, pixels_to_codes
 from ensharpen_edge.runtime.engine import F32, Batch, Engine
 from ensharpen_edge.runtime.tiling import Tile, TilePlan, plan_fixed, plan_tiles
 
@@ -198,9 +198,8 @@ def to_batch(window: Frame, io: IoContract, buffer: WindowBuffer | None = None) 
 
 
 def _code_batch(window: Frame, io: IoContract) -> Codes:
-    if window.dtype != np.uint8:
-        window = np.rint(np.clip(window, 0.0, 1.0) * np.float32(255.0)).astype(np.uint8)
-    codes = pixels_to_codes(np.asarray(window, dtype=np.uint8), io.dtype)[None]
+    pixels = np.asarray(window, dtype=np.uint8) if window.dtype == np.uint8 else floats_to_pixels(window)
+    codes = pixels_to_codes(pixels, io.dtype)[None]
     return np.ascontiguousarray(codes if io.layout == "NHWC" else codes.transpose(0, 3, 1, 2))
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 
+from ensharpen_edge import __version__
 from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
+from ensharpen_edge.export.delegates.report import delegate_reports, require_delegate
 from ensharpen_edge.export.lint import expected_operators
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import ALL_LAYERS, Quantized
@@ -22,9 +24,23 @@ from ensharpen_edge.export.targets.onnx import INPUT, OUTPUT, check_graph, expor
 from ensharpen_edge.export.tflite.codes import PIXELS, activation_codes
 from ensharpen_edge.export.tflite.convert import to_tflite
 from ensharpen_edge.export.tflite.lowerings import LOWERINGS
+from ensharpen_edge.export.tflite.metadata import (
+    CONTRACT,
+    MINIMUM_RUNTIME,
+    TFLITE_METADATA,
+    Description,
+    append_files,
+    contract_text,
+    pack_metadata,
+)
+from ensharpen_edge.export.tflite.minimum_runtime import minimum_runtime
+from ensharpen_edge.export.tflite.operators import ModelOperators, read_operators
 from ensharpen_edge.export.tflite.writer import Conversion, IntegerLayers
+from ensharpen_edge.models.geometry import geometry
 
 MODEL_FILE = "model.tflite"
+AUTHOR = "EnSharpen Edge"
+_RUNTIME_BYTES = 16
 FIRST_SIZE = (256, 256)
 """That a file for free sizes opens with."""
 
@@ -74,7 +90,10 @@ class TfliteTarget:
             images = PIXELS.get(job.image_dtype)
             model, integers = _integer_layers(quantized)
             conversion = replace(conversion, model=model, integers=integers, images=images)
-        (job.folder / MODEL_FILE).write_bytes(to_tflite(conversion))
+        content, operators = _finished(conversion, job)
+        if job.require_delegate:
+            require_delegate(operators, job.require_delegate)
+        (job.folder / MODEL_FILE).write_bytes(content)
         tools = {
             "python": platform.python_version(),
             "torch": str(torch.__version__),
@@ -88,8 +107,47 @@ class TfliteTarget:
             tools,
             quantized.describe() if quantized else {},
             quantized.quantizer.table.provenance.key if quantized else None,
+            graph={
+                "operators": operators.counts,
+                "minimum_runtime": minimum_runtime(operators.operators),
+                "delegates": {report.delegate.name: report.to_dict() for report in delegate_reports(operators)},
+            },
             tileable=WEIGHTS[job.precision] != "hybrid",
         )
+
+
+def _finished(conversion: Conversion, job: BuildJob) -> tuple[bytes, ModelOperators]:
+    """The file with its metadata. It is written twice, because the oldest runtime follows from what is in it."""
+    operators = read_operators(to_tflite(conversion))
+    description = _describe(job)
+    metadata = {
+        TFLITE_METADATA: pack_metadata(description),
+        MINIMUM_RUNTIME: minimum_runtime(operators.operators).encode().ljust(_RUNTIME_BYTES, b"\0"),
+    }
+    content = to_tflite(replace(conversion, metadata=metadata))
+    return append_files(content, description.files), operators
+
+
+def _describe(job: BuildJob) -> Description:
+    shape = geometry(job.student.config)
+    contract = {
+        "checkpoint_sha256": job.weights,
+        "halo": shape.halo,
+        "multiple_of": shape.total_stride,
+        "receptive_radius": shape.receptive_radius,
+        "tile_exact": shape.tile_exact and WEIGHTS[job.precision] != "hybrid",
+    }
+    pixels = {"uint8": "8-bit pixels", "int8": "8-bit pixels less 128", FLOAT_DTYPE: "pixels / 255"}[job.image_dtype]
+    return Description(
+        name=job.title,
+        description="Sharpens a photograph.",
+        author=AUTHOR,
+        licence=job.licence,
+        version=__version__,
+        inputs=((INPUT, f"RGB, {pixels}, NHWC; sides are multiples of {shape.total_stride}"),),
+        outputs=((OUTPUT, f"RGB, {pixels}, NHWC, of the same size"),),
+        files={CONTRACT: contract_text(contract), "licence.txt": job.licence + "\n"},
+    )
 
 
 def _quantize(job: BuildJob, graph: Any, schemes: tuple[str, ...]) -> Quantized:  # noqa: ANN401 (onnx.ModelProto)

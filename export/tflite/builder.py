@@ -132,6 +132,12 @@ class TfliteBuilder:
         """A value of one of the schema's enumerations, e.g. `Padding`, `SAME`."""
         return int(getattr(getattr(self._schema, kind), name))
 
+    def metadata(self, name: str, content: bytes) -> None:
+        """Bytes that readers find by a name."""
+        entry = self._schema.MetadataT()
+        entry.name, entry.buffer = name.encode(), self._buffer(content)
+        self._model.metadata = [*(self._model.metadata or []), entry]
+
     def finish(self, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
         """The file's bytes, with a signature that names the model's inputs and outputs."""
         from ai_edge_litert.tools.flatbuffer_utils import convert_object_to_bytearray

@@ -30,4 +30,6 @@ def to_tflite(job: Conversion) -> bytes:
         LOWERINGS[node.op_type](writer, node)
     result = writer.read(target)
     writer.builder.rename(result, target)
+    for name, content in job.metadata.items():
+        writer.builder.metadata(name, content)
     return writer.builder.finish(inputs, {target: result})

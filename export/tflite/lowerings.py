@@ -129,7 +129,8 @@ def _shuffle(name: str, options: str) -> Lowering:
             source, target = writer.floats(node.input[0]), writer.written(node.output[0])
         else:
             source, target = writer.read(node.input[0]), writer.written(node.output[0], home)
-        writer.builder.operator(name, [source], [target], options, blockSize=values["blocksize"])
+        version = 2 if home is not None and home.dtype == "int8" else 1
+        writer.builder.operator(name, [source], [target], options, version, blockSize=values["blocksize"])
 
     return lower
 

@@ -18,6 +18,8 @@ from ensharpen_edge.export.tflite.weights import find_store, int_constant
 FREE = (1, -1, -1)
 """Batch, height and width of a file for free sizes."""
 
+_DEQUANTIZE = {"uint8": 1, "int8": 2, "int16": 3}
+"""Version of the operator by what it reads."""
 _LARGEST_BIAS = {"int32": 2**31 - 1, "int64": 2**48}
 
 
@@ -48,6 +50,7 @@ class Conversion:
         weights: Of float layers, a name in `weights.STORES`.
         integers: Layers in codes.
         images: Codes of the input and the output image; None for floats.
+        metadata: Bytes that readers find in the file by a name.
     """
 
     model: Any
@@ -57,6 +60,7 @@ class Conversion:
     weights: str = "float32"
     integers: IntegerLayers = field(default_factory=IntegerLayers)
     images: Codes | None = None
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class GraphWriter:
@@ -156,9 +160,12 @@ class GraphWriter:
             suffix = "floats" if codes is None else codes.dtype
             made = self.activation(f"{name}/{suffix}", self._shapes[name], codes)
             if codes is None:
-                self.builder.operator("DEQUANTIZE", [source], [made], "DequantizeOptions", version=2)
+                home = self._homes[name]
+                version = _DEQUANTIZE[home.dtype] if home else 1
+                self.builder.operator("DEQUANTIZE", [source], [made], "DequantizeOptions", version)
             else:
-                self.builder.operator("QUANTIZE", [source], [made], "QuantizeOptions", version=_quantize_version(codes))
+                version = 2 if codes.dtype == "int16" else 1
+                self.builder.operator("QUANTIZE", [source], [made], "QuantizeOptions", version)
             self._forms[name, codes] = made
         return self._forms[name, codes]
 
@@ -189,7 +196,3 @@ class GraphWriter:
         fuse = len(readers) == 1 and readers[0].op_type == "Relu"
         output = readers[0].output[0] if fuse else node.output[0]
         return output, self.builder.enumerated("ActivationFunctionType", "RELU" if fuse else "NONE")
-
-
-def _quantize_version(codes: Codes) -> int:
-    return 3 if codes.dtype == "int16" else 2

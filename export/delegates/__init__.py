@@ -1,0 +1,1 @@
+"""Which operators of a TFLite file each delegate takes, from documented lists."""
