@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from types import MappingProxyType
@@ -13,6 +13,8 @@ import torch
 
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
+from ensharpen_edge.calibration.layers import Layer
+from ensharpen_edge.calibration.recipe import Quantizer
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.delegates.report import delegate_reports, require_delegate
@@ -88,7 +90,7 @@ class TfliteTarget:
             quantized = _quantize(job, simplified, self.schemes[job.precision])
             rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
             images = PIXELS.get(job.image_dtype)
-            model, integers = _integer_layers(quantized)
+            model, integers = integer_layers(quantized.quantizer, quantized.layers)
             conversion = replace(conversion, model=model, integers=integers, images=images)
         content, operators = _finished(conversion, job)
         if job.require_delegate:
@@ -157,9 +159,8 @@ def _quantize(job: BuildJob, graph: Any, schemes: tuple[str, ...]) -> Quantized:
     return quantize_job(job, graph, schemes)
 
 
-def _integer_layers(quantized: Quantized) -> tuple[Any, IntegerLayers]:
-    """The graph with rounded weights, and what of it is computed in codes."""
-    quantizer, layers = quantized.quantizer, quantized.layers
+def integer_layers(quantizer: Quantizer, layers: Sequence[Layer]) -> tuple[Any, IntegerLayers]:
+    """The quantizer's graph with rounded weights (onnx.ModelProto), and what of it is computed in codes."""
     model, steps = quantizer.rounded(layers)
     codes = {name: activation_codes(span, quantizer.scheme.activations) for name, span in quantizer.ranges.items()}
     return model, IntegerLayers(frozenset(node for layer in layers for node in layer.nodes), codes, steps)

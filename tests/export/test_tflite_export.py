@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+import zipfile
 
 import numpy as np
 import pytest
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, UsageError
+from ensharpen_edge.export.tflite.operators import read_operators
 from ensharpen_edge.runtime.litert import LiteRtEngine
+from ensharpen_edge.runtime.pipeline import plan_for
 from ensharpen_edge.runtime.registry import open_engine
 
 
@@ -21,30 +24,25 @@ def folder(command, tmp_path_factory):
     return out
 
 
-def operators(artifact: Artifact) -> tuple[Counter, list[int]]:
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(artifact.read_model(), 0)
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    graph = model.subgraphs[0]
-    used = Counter(names[model.operatorCodes[op.opcodeIndex].builtinCode] for op in graph.operators)
-    return used, [len(tensor.shape) for tensor in graph.tensors]
+def operators(artifact: Artifact) -> dict[str, int]:
+    return read_operators(artifact.read_model()).counts
 
 
 def test_every_shuffle_is_one_operator_and_nothing_is_moved(folder):
-    used, ranks = operators(Artifact.open(folder / "nano-tflite-fp32"))
+    model = read_operators(Artifact.open(folder / "nano-tflite-fp32").read_model())
+    used = model.counts
     assert used["DEPTH_TO_SPACE"] == 3
     assert used["SPACE_TO_DEPTH"] == 1
     assert used["CONV_2D"] + used["DEPTHWISE_CONV_2D"] == 39
     assert used["RELU"] == 1, "that of the final clip; the others are fused"
     assert not set(used) & {"TRANSPOSE", "RESHAPE", "DEQUANTIZE", "QUANTIZE"}
-    assert max(ranks) <= 4
+    assert max(operator.rank for operator in model.operators) <= 4
 
 
 def test_half_the_size_in_half_precision(folder):
     full, half = (Artifact.open(folder / f"nano-tflite-{name}") for name in ("fp32", "fp16"))
     assert half.model_path.stat().st_size < 0.6 * full.model_path.stat().st_size
-    assert operators(half)[0]["DEQUANTIZE"] == 39
+    assert operators(half)["DEQUANTIZE"] == 39
     assert full.manifest.io.layout == "NHWC"
     assert full.manifest.shape.tile_exact
 
@@ -98,21 +96,58 @@ def test_other_devices_and_missing_packages(folder, monkeypatch):
     assert "pip install" in str(error.value.hint)
 
 
-def test_options_without_a_form_are_refused_by_name(command, tmp_path):
-    import torch
+def test_the_manifest_says_who_runs_it(folder):
+    graph = Artifact.open(folder / "nano-tflite-fp32").manifest.graph
+    assert graph["minimum_runtime"] == "2.1.0"
+    assert graph["delegates"]["gpu"]["fallback_share_of_macs"] == 0.0
+    assert graph["delegates"]["hexagon"]["fallback_share_of_macs"] == 1.0
 
-    from ensharpen_edge.models.checkpoint import save_checkpoint
-    from ensharpen_edge.models.config import StudentConfig
-    from ensharpen_edge.models.student import Student
 
-    torch.manual_seed(0)
-    save_checkpoint(
-        Student(StudentConfig("soft", (8, 16, 24), (1, 1, 1, 1, 1), upsampling="bilinear")),
-        tmp_path / "soft.safetensors",
-        {},
-    )
-    done = command(
-        "ensharpen-export", "--target", "tflite", "--model", tmp_path / "soft.safetensors", "--out", tmp_path
-    )
+def test_the_runtime_agrees_that_xnnpack_takes_everything(folder):
+    from ai_edge_litert.interpreter import Interpreter
+
+    for precision in ("fp32", "fp16"):
+        interpreter = Interpreter(str(folder / f"nano-tflite-{precision}" / "model.tflite"), num_threads=1)
+        interpreter.allocate_tensors()
+        assert sum(details["op_name"] == "DELEGATE" for details in interpreter._get_ops_details()) == 1
+
+
+def test_metadata_that_apps_read(folder):
+    from ai_edge_litert import schema_py_generated as schema
+
+    path = Artifact.open(folder / "nano-tflite-fp32").model_path
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    entries = {entry.name.decode(): bytes(model.buffers[entry.buffer].data) for entry in model.metadata}
+    assert entries["min_runtime_version"].rstrip(b"\0") == b"2.1.0"
+    packed = entries["TFLITE_METADATA"]
+    assert packed[4:8] == b"M001"
+    for text in (b"EnSharpen Edge nano", b"Apache-2.0", b"RGB, pixels / 255", b"ensharpen.json"):
+        assert text in packed
+    with zipfile.ZipFile(path) as appended:
+        contract = json.loads(appended.read("ensharpen.json"))
+    manifest = Artifact.open(folder / "nano-tflite-fp32").manifest
+    assert contract["halo"] == manifest.shape.halo
+    assert contract["checkpoint_sha256"] == manifest.source["checkpoint_sha256"]
+
+
+def test_a_damaged_file_does_not_pass(command, tmp_path):
+    done = command("ensharpen-export", "--target", "tflite", "--drill", "artifact", "--out", tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "rung 'artifact'" in done.stderr
+    assert not (tmp_path / "nano-tflite-fp32").exists()
+
+
+def test_a_delegate_that_would_not_run_it(command, tmp_path):
+    done = command("ensharpen-export", "--target", "tflite", "--require-delegate", "hexagon", "--out", tmp_path)
     assert done.returncode == 2, done.stderr
-    assert "Resize" in done.stderr
+    assert "CONV_2D of float32" in done.stderr
+    assert not (tmp_path / "nano-tflite-fp32").exists()
+
+
+def test_ranges_of_the_moment_are_not_exact_in_tiles(command, tmp_path):
+    done = command("ensharpen-export", "--target", "tflite", "--precision", "int8-dynamic", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    artifact = Artifact.open(tmp_path / "nano-tflite-int8-dynamic")
+    assert not artifact.manifest.shape.tile_exact
+    with pytest.raises(UsageError, match="tiles"):
+        plan_for(artifact, 4000, 3000, 512)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 import tarfile
 import venv
 import zipfile
@@ -14,41 +12,11 @@ import pytest
 
 from ensharpen_edge.artifact import Artifact
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("ensharpen_edge", "export", "calibration", "runtime", "benchmarks")
-FILES = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "MANIFEST.in")
-
 pytestmark = pytest.mark.timeout(900)
 
 
-def run(*arguments: object, cwd: Path | None = None) -> str:
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, cwd=cwd)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources, so that building leaves nothing behind in the checkout."""
-    folder = tmp_path_factory.mktemp("source")
-    for part in PARTS:
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in FILES:
-        shutil.copy(ROOT / file, folder / file)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def distributions(source: Path) -> dict[str, Path]:
-    run(sys.executable, "-m", "build", "--outdir", source / "dist", source)
-    return {
-        "wheel": next((source / "dist").glob("*.whl")),
-        "sdist": next((source / "dist").glob("*.tar.gz")),
-    }
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory, distributions: dict[str, Path]) -> Path:
+def clean(tmp_path_factory: pytest.TempPathFactory, distributions: dict[str, Path], run) -> Path:
     """The `bin` of an environment that holds the wheel and its own dependencies only."""
     folder = tmp_path_factory.mktemp("venv")
     venv.create(folder, with_pip=True)
@@ -78,7 +46,7 @@ def test_sdist_holds_what_the_wheel_is_built_from(distributions):
         assert any(name.endswith("/" + needed) for name in names), needed
 
 
-def test_wheel_runs_without_torch(clean, artifact: Artifact, photo_folder, tmp_path):
+def test_wheel_runs_without_torch(run, clean, artifact: Artifact, photo_folder, tmp_path):
     assert "Sharpen photographs" in run(clean / "ensharpen-run", "--help")
     code = "import ensharpen_edge.runtime, importlib.util as u; assert u.find_spec('torch') is None; print('ok')"
     assert "ok" in run(clean / "python", "-c", code, cwd=tmp_path)
@@ -102,7 +70,7 @@ def test_missing_extra_is_named_with_its_install_line(clean, tmp_path):
 
 
 @pytest.mark.parametrize("mode", [(), ("-e",)], ids=["regular", "editable"])
-def test_source_tree_installs(clean, source, mode, tmp_path):
+def test_source_tree_installs(run, clean, source, mode, tmp_path):
     run(clean / "pip", "install", "-q", "--no-deps", "--force-reinstall", *mode, source)
     code = "import ensharpen_edge.runtime.cli as m, ensharpen_edge.export.parity; print(m.__file__)"
     location = run(clean / "python", "-c", code, cwd=tmp_path)

@@ -1,0 +1,46 @@
+"""The distributions, built once per test file from a copy of the sources."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("ensharpen_edge", "export", "calibration", "runtime", "benchmarks")
+FILES = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "MANIFEST.in")
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Run a program that must succeed; returns what it printed."""
+
+    def call(*arguments: object, cwd: Path | None = None) -> str:
+        done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, cwd=cwd)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources, so that building leaves nothing behind in the checkout."""
+    folder = tmp_path_factory.mktemp("source")
+    for part in PARTS:
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in FILES:
+        shutil.copy(ROOT / file, folder / file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def distributions(source: Path, run) -> dict[str, Path]:
+    run(sys.executable, "-m", "build", "--outdir", source / "dist", source)
+    return {
+        "wheel": next((source / "dist").glob("*.whl")),
+        "sdist": next((source / "dist").glob("*.tar.gz")),
+    }

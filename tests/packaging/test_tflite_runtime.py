@@ -1,0 +1,69 @@
+"""The files in the last tflite-runtime, which wants an older numpy than the rest: an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ensharpen_edge.artifact import Artifact
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime 2.14 has no wheels for it"),
+]
+
+RUN = """
+import importlib.util, json, sys
+from pathlib import Path
+import numpy as np
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.runtime.registry import open_engine
+assert importlib.util.find_spec("ai_edge_litert") is None and np.__version__ < "2"
+result = {}
+for path in sys.argv[2:]:
+    artifact = Artifact.open(Path(path))
+    with open_engine(artifact, threads=1) as engine:
+        output = engine.run(artifact.golden().input)
+    np.save(Path(sys.argv[1]) / f"{artifact.path.name}.npy", output)
+    result[artifact.path.name] = list(output.shape)
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module")
+def old_python(tmp_path_factory, distributions, run) -> Path:
+    folder = tmp_path_factory.mktemp("tflite-runtime")
+    venv.create(folder, with_pip=True)
+    binaries = folder / "bin"
+    run(binaries / "pip", "install", "-q", "tflite-runtime==2.14.0", "numpy<2", "pillow")
+    run(binaries / "pip", "install", "-q", "--no-deps", distributions["wheel"])
+    return binaries / "python"
+
+
+@pytest.fixture(scope="module")
+def exported(command, photo_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tflite")
+    done = command(
+        "ensharpen-export", "--target", "tflite", "--precision", "fp32,fp16,int8,int8-weights", "--calib", photo_folder,
+        "-n", 24, "--crop", 96, "--allow-few", "--out", out, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    return {path.name: Artifact.open(path) for path in out.iterdir() if (path / "manifest.json").is_file()}
+
+
+def test_both_runtimes_give_the_same_pictures(old_python, exported, run, tmp_path):
+    assert len(exported) == 4
+    (tmp_path / "run.py").write_text(RUN)
+    paths = [artifact.path for artifact in exported.values()]
+    shapes = json.loads(run(old_python, tmp_path / "run.py", tmp_path, *paths, cwd=tmp_path).splitlines()[-1])
+    for name, artifact in exported.items():
+        expected = artifact.golden().expected
+        assert shapes[name] == list(expected.shape)
+        difference = np.abs(np.load(tmp_path / f"{name}.npy").astype(float) - expected.astype(float))
+        assert difference.max() <= (1 if expected.dtype == np.int8 else 1e-5), name
+        assert artifact.manifest.graph["minimum_runtime"].split(".") < ["2", "9"]
