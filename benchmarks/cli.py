@@ -15,7 +15,7 @@ from ensharpen_edge.benchmarks.calibration_cost import bare_inference, measure_c
 from ensharpen_edge.benchmarks.card_scores import record_score, score_entry
 from ensharpen_edge.benchmarks.demo.build import CASE, build_demo
 from ensharpen_edge.benchmarks.edges import measure_edges
-from ensharpen_edge.benchmarks.latency import compare_latency, operator_times
+from ensharpen_edge.benchmarks.latency import EQUAL, compare_latency, operator_times
 from ensharpen_edge.benchmarks.overhead import measure_overhead, peak_memory, synthetic_photo
 from ensharpen_edge.benchmarks.protocol import GaussianCase
 from ensharpen_edge.benchmarks.quality import artifact_method, unsharp_methods
@@ -183,7 +183,8 @@ def latency(
     operators: Annotated[bool, typer.Option("--operators", help="Operator by operator as well (ONNX).")] = False,
     json_output: Json = False,
 ) -> None:
-    """Time artifacts, interleaved: every round runs each of them once.
+    """Time artifacts, interleaved: every round runs each of them once. Medians; beside them what the release gate saw:
+    the loss of PSNR against the truth in the worst condition, and the worst photograph against the network.
 
     [bold]Example[/]
 
@@ -196,12 +197,13 @@ def latency(
         print_json({"latency": [dataclasses.asdict(row) for row in results], "operators": profiles})
         return
     table = Table(title=f"{size}x{size}, {rounds} interleaved rounds")
-    for heading in ("artifact", "threads", "median ms", "min ms", "time against the first"):
+    headings = ("artifact", "KiB", "drop dB", "worst vs network", "threads", "ms", "ms/MP", "time against the first")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "artifact" else "right")
     for row in results:
-        table.add_row(
-            row.name, str(row.threads), f"{row.median:.1f}", f"{min(row.milliseconds):.1f}", f"{row.ratio:.2f}"
-        )
+        agreement = "same" if row.agreement >= EQUAL else f"{row.agreement:.1f} dB"
+        numbers = (f"{row.median:.1f}", f"{row.per_megapixel:.0f}", f"{row.ratio:.2f}")
+        table.add_row(row.name, f"{row.kib:.0f}", f"{row.drop:.4f}", agreement, str(row.threads), *numbers)
     stdout().print(table)
     for path, profile in profiles.items():
         text = ", ".join(f"{name} {milliseconds:.2f}" for name, milliseconds in profile.items())

@@ -13,12 +13,17 @@ from statistics import median
 import numpy as np
 
 from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.benchmarks.litert_operators import litert_operator_times
 from ensharpen_edge.errors import BadInputError, UsageError, require
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.runtime.pipeline import to_batch
 from ensharpen_edge.runtime.registry import open_engine
 
 WARM_UP = 3
+_REST = 0.15
+"""Seconds before each run: thread pools go on spinning for a while, on the cores of the engine that comes next."""
+EQUAL = 100.0
+"""dB: agreement from which on two outputs differ by rounding of floats only."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,20 @@ class Latency:
 
     Attributes:
         name: Of the artifact's folder.
+        kib: Size of its model file.
+        drop: Largest mean loss of PSNR against the truth in any condition of its release gate, dB.
+        agreement: Smallest PSNR against the network on any photograph of the gate, dB.
+        megapixels: Of the timed image.
         threads: Of the engine.
         milliseconds: Of each timed run.
         ratio: Median over rounds of this artifact's time against the first one's in the same round.
     """
 
     name: str
+    kib: float
+    drop: float
+    agreement: float
+    megapixels: float
     threads: int
     milliseconds: tuple[float, ...]
     ratio: float
@@ -41,6 +54,11 @@ class Latency:
     def median(self) -> float:
         """Milliseconds."""
         return median(self.milliseconds)
+
+    @property
+    def per_megapixel(self) -> float:
+        """Milliseconds."""
+        return self.median / self.megapixels
 
 
 def compare_latency(artifacts: list[Path], size: tuple[int, int], threads: int, rounds: int) -> list[Latency]:
@@ -58,6 +76,7 @@ def compare_latency(artifacts: list[Path], size: tuple[int, int], threads: int, 
     try:
         for number in range(-WARM_UP, rounds):
             for engine, batch, taken in zip(engines, batches, times, strict=True):
+                time.sleep(_REST)
                 start = time.perf_counter()
                 engine.run(batch)
                 if number >= 0:
@@ -65,23 +84,41 @@ def compare_latency(artifacts: list[Path], size: tuple[int, int], threads: int, 
     finally:
         for engine in engines:
             engine.close()
+    megapixels = size[0] * size[1] / 1e6
     return [
-        Latency(path.name, threads, tuple(taken), median(a / b for a, b in zip(taken, times[0], strict=True)))
-        for path, taken in zip(artifacts, times, strict=True)
+        Latency(
+            path.name,
+            artifact.model_path.stat().st_size / 1024,
+            *_gate(artifact),
+            megapixels,
+            threads,
+            tuple(taken),
+            median(a / b for a, b in zip(taken, times[0], strict=True)),
+        )
+        for path, artifact, taken in zip(artifacts, opened, times, strict=True)
     ]
 
 
+def _gate(artifact: Artifact) -> tuple[float, float]:
+    """Drop and agreement, as the export measured them on this file."""
+    conditions = artifact.manifest.gate["conditions"]
+    drops = [condition["student"] - condition["exported"] for condition in conditions]
+    return max(drops), min(condition["worst_agreement"] for condition in conditions)
+
+
 def operator_times(path: Path, size: tuple[int, int], threads: int, rounds: int) -> dict[str, float]:
-    """Milliseconds per run by operator, from ONNX Runtime's profiler.
+    """Milliseconds per run by operator: from ONNX Runtime's profiler, or from LiteRT operator by operator.
 
     Raises:
-        UsageError: Not an ONNX artifact.
+        UsageError: An artifact of another target.
         BadInputError: The profiler wrote nothing.
     """
-    ort = require("onnxruntime", "onnx")
     artifact = Artifact.open(path)
+    if artifact.manifest.target == "tflite":
+        return litert_operator_times(artifact, size, threads, rounds)
     if artifact.manifest.target != "onnx":
-        raise UsageError(f"{path}: operators are timed in ONNX artifacts only")
+        raise UsageError(f"{path}: operators are timed in ONNX and TFLite artifacts only")
+    ort = require("onnxruntime", "onnx")
     with tempfile.TemporaryDirectory() as folder:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
