@@ -94,6 +94,7 @@ class ShapeContract:
         halo: Context around a tile, in pixels, that makes tiled output equal to untiled output.
         receptive_radius: Farthest input pixel that an output pixel depends on.
         tile_exact: Whether tiled output was found equal to untiled output, bit for bit.
+        largest: (height, width) of the largest window that the file takes, or None for any.
         tile_sizes: Tile sides it was tried with.
     """
 
@@ -103,6 +104,7 @@ class ShapeContract:
     halo: int
     receptive_radius: int
     tile_exact: bool = False
+    largest: tuple[int, int] | None = None
     tile_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:

@@ -16,7 +16,17 @@ import numpy as np
 import torch
 
 from ensharpen_edge import __version__
-from ensharpen_edge.artifact import GOLDEN, Artifact, IoContract, Manifest, ShapeContract, new_artifact, seal, sha256_of
+from ensharpen_edge.artifact import (
+    FLOAT_DTYPE,
+    GOLDEN,
+    Artifact,
+    IoContract,
+    Manifest,
+    ShapeContract,
+    new_artifact,
+    seal,
+    sha256_of,
+)
 from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.errors import BadInputError, EnsharpenError, ParityError
 from ensharpen_edge.export.card import artifact_card
@@ -24,7 +34,7 @@ from ensharpen_edge.export.faults import damage_file, damage_student
 from ensharpen_edge.export.gate import AGREEMENT, GatePair, GateReport, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs
 from ensharpen_edge.export.lint import check_exportable
-from ensharpen_edge.export.parity import ParityReport, Run, Rung, check_parity, climb
+from ensharpen_edge.export.parity import LIMITS, PIXELS_OUT, ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
 from ensharpen_edge.export.registry import check_precision, choose_image_dtype, find_target
 from ensharpen_edge.export.request import Build, BuildJob, ExportRequest, Target
@@ -164,7 +174,8 @@ def _build(
         step("climbing the parity ladder")
         rungs = [Rung("torch", reference), Rung("folded", torch_run(folded)), *build.rungs]
         stride = student.config.total_stride
-        parity = climb([*rungs, Rung("artifact", exported, request.precision)], _probes(request.size, stride))
+        limits_as = PIXELS_OUT if _rounds(build.io, request.precision) else request.precision
+        parity = climb([*rungs, Rung("artifact", exported, limits_as)], _probes(request.size, stride))
         evidence["parity"] = parity.to_dict()
         _check_parity(parity, build, limits.agreement)
         tile_sizes: tuple[int, ...] = ()
@@ -204,6 +215,11 @@ def _check_parity(parity: ParityReport, build: Build, agreement: float | None) -
             hint=f"the layer that costs most is {worst!r}, alone {build.quantization['worst_layer_psnr']} dB; "
             f"keep it in float (--keep head,tail,{worst}), or calibrate with more photographs",
         ) from error
+
+
+def _rounds(io: IoContract, precision: str) -> bool:
+    """Whether 8-bit images cost more than the precision does."""
+    return io.dtype != FLOAT_DTYPE and LIMITS[precision].photographs is None
 
 
 def torch_run(student: Student) -> Run:
@@ -249,7 +265,7 @@ def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> M
     height, width = request.size or (None, None)
     return Manifest(
         name=config.name,
-        target=request.target,
+        target=build.target or request.target,
         precision=request.precision,
         task=config.heads[0],
         model_file=build.model_file,

@@ -6,9 +6,10 @@ from ensharpen_edge.artifact import FLOAT_DTYPE
 from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.export.request import Target
 from ensharpen_edge.export.targets.onnx import OnnxTarget
+from ensharpen_edge.export.targets.tensorrt import TensorRtTarget
 from ensharpen_edge.export.targets.tflite import TfliteTarget
 
-TARGETS: tuple[Target, ...] = (OnnxTarget(), TfliteTarget())
+TARGETS: tuple[Target, ...] = (OnnxTarget(), TfliteTarget(), TensorRtTarget())
 
 
 def find_target(name: str) -> Target:

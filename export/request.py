@@ -115,6 +115,7 @@ class Build:
         quantization: What `Quantized.describe` says, for quantized files.
         calibration_key: Of the table.
         graph: See `Manifest.graph`.
+        target: Whose backend runs the file (see `runtime.registry`), where it is another than the export's.
         tileable: Whether a tile is computed like the whole; not where ranges are taken from what a run sees.
     """
 
@@ -126,6 +127,7 @@ class Build:
     calibration_key: str | None = None
     graph: dict[str, Any] = field(default_factory=dict)
     tileable: bool = True
+    target: str | None = None
 
 
 class Target(Protocol):

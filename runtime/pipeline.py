@@ -76,7 +76,9 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
     if shape.height is not None and shape.width is not None:
         return plan_fixed(height, width, window=(shape.height, shape.width), halo=shape.halo, stride=shape.multiple_of)
     if tile == "auto":
-        tile = AUTO_TILE if shape.tile_exact and height * width > AUTO_WHOLE_FRAME else "off"
+        fits = shape.largest is None or (height <= shape.largest[0] and width <= shape.largest[1])
+        small = height * width <= AUTO_WHOLE_FRAME
+        tile = AUTO_TILE if shape.tile_exact and not (small and fits) else "off"
     if isinstance(tile, int):
         check_tileable(artifact)
     side = None if tile == "off" else tile

@@ -9,10 +9,17 @@ from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.litert import LiteRtEngine
 from ensharpen_edge.runtime.onnxruntime import OnnxRuntimeEngine
+from ensharpen_edge.runtime.tensorrt import TensorRtEngine
 
 EngineFactory = Callable[[Artifact, str, int], Engine]
 
-ENGINES: dict[str, EngineFactory] = {"onnx": OnnxRuntimeEngine, "tflite": LiteRtEngine}
+ENGINES: dict[str, EngineFactory] = {
+    "onnx": OnnxRuntimeEngine,
+    "tflite": LiteRtEngine,
+    "trt": TensorRtEngine,
+    "trt-kit": OnnxRuntimeEngine,
+}
+"""`trt-kit`: graphs for TensorRT, run on the CPU to be judged."""
 
 
 def open_engine(artifact: Artifact, device: str = "cpu", threads: int = 0) -> Engine:

@@ -1,0 +1,136 @@
+"""TensorRT: portable graphs for 8.5 to 11, judged here, and a kit that builds and measures engines on a device."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
+from ensharpen_edge.calibration.session import graph_run
+from ensharpen_edge.errors import ParityError, require
+from ensharpen_edge.export.lint import check_exportable, expected_operators
+from ensharpen_edge.export.parity import Rung
+from ensharpen_edge.export.quantization import Quantized
+from ensharpen_edge.export.request import Build, BuildJob
+from ensharpen_edge.export.targets.onnx import (
+    INPUT,
+    OUTPUT,
+    check_graph,
+    export_graph,
+    quantize_job,
+    reference_run,
+    simplify,
+    with_size,
+)
+from ensharpen_edge.export.tensorrt.graphs import (
+    WEAK_OPSET,
+    PortableGraph,
+    float_graphs,
+    integer_graphs,
+    with_pixel_images,
+)
+from ensharpen_edge.export.tensorrt.kit import Shapes, profile_shapes, write_kit
+from ensharpen_edge.export.tensorrt.lint import check_lint, lint_graph
+from ensharpen_edge.export.tensorrt.rtx_check import RtxResult, check_with_rtx
+
+KIT = "trt-kit"
+JUDGED = {"fp32": "fp32", "fp16": "fp16", "int8": "int8-fp16"}
+"""Graph of each precision that the gate runs; the others climb the ladder."""
+_NEWEST = ("fp16", "int8-fp16", "int8-fp16-dense")
+"""Graphs that no TensorRT 8.x is given."""
+
+
+class TensorRtTarget:
+    """Exports for NVIDIA GPUs, Jetsons first. Needs no GPU: engines are built on the device that runs them."""
+
+    name = "trt"
+    precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
+    schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("tensorrt",)})
+    image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(
+        dict.fromkeys(("fp32", "fp16", "int8"), (FLOAT_DTYPE, "uint8"))
+    )
+
+    def check_available(self) -> None:
+        """See `Target.check_available`."""
+        for module in ("onnx", "onnxsim", "onnxconverter_common", "onnxruntime"):
+            require(module, "onnx")
+
+    def build(self, job: BuildJob) -> Build:
+        """See `Target.build`.
+
+        Raises:
+            ParityError: A graph is not what TensorRT takes, or TensorRT-RTX refused it.
+        """
+        import onnx
+
+        check_exportable(job.student.config, job.size)
+        raw = export_graph(job.student)
+        simplified = simplify(raw)
+        check_graph(simplified, expected_operators(job.student.config))
+        graphs, quantized = list(float_graphs(simplified)), None
+        if job.precision in self.schemes:
+            quantized = quantize_job(job, simplified, self.schemes[job.precision])
+            graphs += integer_graphs(quantized.quantizer, quantized.layers)
+        rungs = (Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified)), *_rungs(graphs, quantized))
+        finished = [_finished(graph, job) for graph in graphs]
+        stride = job.student.config.total_stride
+        shapes = profile_shapes(job.size, stride)
+        write_kit(job.folder, finished, job.precision, shapes, stride, job.image_dtype)
+        checks = {graph.name: _checked(graph, job, shapes) for graph in finished}
+        return Build(
+            f"{JUDGED[job.precision]}.onnx",
+            IoContract(INPUT, OUTPUT, dtype=job.image_dtype),
+            rungs,
+            {
+                "python": platform.python_version(),
+                "torch": str(torch.__version__),
+                "onnx": onnx.__version__,
+                "onnxsim": metadata.version("onnxsim"),
+                "onnxruntime": metadata.version("onnxruntime"),
+            },
+            quantized.describe() if quantized else {},
+            quantized.quantizer.table.provenance.key if quantized else None,
+            graph={"portable": checks, "shapes": [list(shape) for shape in shapes]},
+            target=KIT,
+        )
+
+
+def _rungs(graphs: list[PortableGraph], quantized: Quantized | None) -> list[Rung]:
+    """Every graph with float images, before it gets the size and the images that were asked for."""
+    rungs = []
+    for graph in graphs:
+        if graph.name == "fp16":
+            rungs.append(Rung("fp16 arithmetic", reference_run(graph.model), "fp16"))
+        if graph.name == "int8" and quantized is not None:
+            rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
+        if graph.name != "fp32":
+            rungs.append(Rung(graph.name, graph_run(graph.model), graph.precision))
+    return rungs
+
+
+def _finished(graph: PortableGraph, job: BuildJob) -> PortableGraph:
+    import onnx
+
+    model = with_pixel_images(graph.model) if job.image_dtype == "uint8" else graph.model
+    model = with_size(model, job.size) if job.size else model
+    onnx.helper.set_model_props(model, {"title": job.title, "graph": graph.name})
+    onnx.checker.check_model(model, full_check=True)
+    return PortableGraph(graph.name, model, graph.precision, graph.purpose)
+
+
+def _checked(graph: PortableGraph, job: BuildJob, shapes: Shapes) -> dict[str, Any]:
+    """Lint and, where TensorRT-RTX is installed, the real parser and builder."""
+    check_lint(graph.name, lint_graph(graph.model, None if graph.name in _NEWEST else WEAK_OPSET))
+    path: Path = job.folder / f"{graph.name}.onnx"
+    job.step(f"TensorRT-RTX builds {graph.name}")
+    result: RtxResult = check_with_rtx(path, shapes)
+    if result.passed is False:
+        raise ParityError(f"{graph.name}: TensorRT-RTX does not take it: {result.reason}")
+    opset = max(entry.version for entry in graph.model.opset_import)
+    return {"bytes": path.stat().st_size, "opset": opset, "purpose": graph.purpose, "rtx": result.to_dict()}

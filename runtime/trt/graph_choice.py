@@ -1,0 +1,86 @@
+"""Which of a kit's graphs a TensorRT version is given, and how its builder is told the precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .faults import USAGE, DeviceError
+
+FIRST_STRONG = (10, 0)
+"""From here on networks can be strongly typed: the graph's own types decide, and no flag is set."""
+OLDEST = (8, 5)
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One engine to try.
+
+    Attributes:
+        graph: Name of the graph.
+        precision: What it is.
+        strong: Whether the network is strongly typed.
+        flags: Builder flags to set.
+        note: What is special.
+    """
+
+    graph: str
+    precision: str
+    strong: bool
+    flags: tuple[str, ...]
+    note: str = ""
+
+
+def parse_version(text: str) -> tuple[int, int]:
+    """Major and minor of e.g. `8.5.2.2`.
+
+    Raises:
+        DeviceError: Too old, or no version.
+    """
+    try:
+        major, minor = (int(part) for part in text.split(".")[:2])
+    except ValueError as error:
+        raise DeviceError(USAGE, f"{text!r} is no TensorRT version") from error
+    if (major, minor) < OLDEST:
+        raise DeviceError(USAGE, f"TensorRT {text} is older than {OLDEST[0]}.{OLDEST[1]}", "update JetPack")
+    return major, minor
+
+
+def attempts(precision: str, version: tuple[int, int]) -> tuple[Attempt, ...]:
+    """What to try, in order; the first that builds is taken.
+
+    INT8 falls back to INT8 without depthwise convolutions, for which TensorRT 8.x often finds no implementation
+    (NVIDIA/TensorRT issues 3385, 4060), and then to FP16.
+
+    Raises:
+        DeviceError: Unknown precision.
+    """
+    if precision not in PRECISIONS:
+        raise DeviceError(USAGE, f"unknown precision {precision!r}, known: {', '.join(PRECISIONS)}")
+    strong = version >= FIRST_STRONG
+    if precision == "fp32":
+        return (Attempt("fp32", "fp32", strong, ()),)
+    half = Attempt("fp16", "fp16", True, ()) if strong else Attempt("fp32", "fp16", False, ("FP16",))
+    if precision == "fp16":
+        return (half,)
+    fallback = Attempt(half.graph, half.precision, half.strong, half.flags, "no INT8 engine could be built")
+    if strong:
+        return (
+            Attempt("int8-fp16", "int8", True, ()),
+            Attempt("int8-fp16-dense", "int8", True, (), "depthwise convolutions in fp16"),
+            fallback,
+        )
+    return (Attempt("int8-dense", "int8", False, ("FP16", "INT8"), "depthwise convolutions in fp16"), fallback)
+
+
+def trtexec_line(attempt: Attempt, version: tuple[int, int], shapes: tuple[str, str, str], name: str = "image") -> str:
+    """The same with NVIDIA's own tool."""
+    parts = ["trtexec", f"--onnx={attempt.graph}.onnx", f"--saveEngine={attempt.graph}.engine"]
+    for option, shape in (("min", shapes[0]), ("opt", shapes[1]), ("max", shapes[2])):
+        parts.append(f"--{option}Shapes={name}:{shape}")
+    if attempt.strong:
+        # 11 knows no other networks and has no option for it any more.
+        parts += ["--stronglyTyped"] if version < (11, 0) else []
+    else:
+        parts += [f"--{flag.lower()}" for flag in attempt.flags]
+    return " ".join(parts)

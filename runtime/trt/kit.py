@@ -1,0 +1,108 @@
+"""A kit on the device: its files, and the artifact that is written when an engine has been built of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .faults import INTEGRITY, DeviceError
+
+MANIFEST, BUILD, GOLDEN = "manifest.json", "build.json", "golden/vectors.npz"
+ENGINE = "model.engine"
+
+
+@dataclass(frozen=True)
+class Kit:
+    """A verified kit.
+
+    Attributes:
+        folder: Where it is.
+        manifest: `manifest.json`.
+        build: `build.json`: precision, shapes, stride.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    build: dict[str, Any]
+
+    def golden(self) -> tuple[Any, Any]:
+        """Input and output that the engine must reproduce."""
+        with np.load(str(self.folder / GOLDEN), allow_pickle=False) as data:
+            return data["input"], data["expected"]
+
+
+def open_kit(folder: Path) -> Kit:
+    """Read and verify a kit.
+
+    Raises:
+        DeviceError: Not a kit, a file missing or altered.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        build = json.loads((folder / BUILD).read_text(encoding="utf-8"))
+        files = manifest["files"]
+    except (OSError, ValueError, KeyError) as error:
+        raise DeviceError(INTEGRITY, f"{folder}: not a kit ({error})", "copy the whole folder") from error
+    body = {key: value for key, value in manifest.items() if key != "digest"}
+    if manifest.get("digest") != digest(body):
+        raise DeviceError(INTEGRITY, f"{folder}: the manifest was altered", "copy the kit again")
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != expected:
+            raise DeviceError(INTEGRITY, f"{folder}: {name} is missing or altered", "copy the kit again")
+    return Kit(folder, manifest, build)
+
+
+def write_artifact(kit: Kit, out: Path, engine: bytes, precision: str, facts: dict[str, Any], shapes: Any) -> None:
+    """An artifact with the engine, beside the golden vectors; appears whole or not at all.
+
+    Args:
+        kit: That it was built of.
+        out: Folder to write; an older artifact there is replaced.
+        engine: Serialized.
+        precision: Of the engine that was kept.
+        facts: What the device measured, for the manifest.
+        shapes: Smallest, usual and largest shape.
+    """
+    temporary = out.with_name(f".{out.name}.new")
+    shutil.rmtree(str(temporary), ignore_errors=True)
+    (temporary / "golden").mkdir(parents=True)
+    (temporary / ENGINE).write_bytes(engine)
+    shutil.copy(str(kit.folder / GOLDEN), str(temporary / GOLDEN))
+    body = {key: value for key, value in kit.manifest.items() if key != "digest"}
+    fixed = list(shapes[0]) == list(shapes[2])
+    shape = dict(body["shape"], largest=list(shapes[2][2:]))
+    if fixed:
+        shape["height"], shape["width"] = shapes[2][2:]
+    names = (ENGINE, GOLDEN)
+    body.update(
+        target="trt",
+        precision=precision,
+        model_file=ENGINE,
+        shape=shape,
+        graph=facts,
+        files={name: sha256_of(temporary / name) for name in names},
+    )
+    (temporary / MANIFEST).write_text(json.dumps(dict(body, digest=digest(body)), indent=2) + "\n", encoding="utf-8")
+    if out.exists():
+        if not (out / MANIFEST).is_file():
+            raise DeviceError(INTEGRITY, f"{out}: exists and is not an artifact", "choose another --out")
+        shutil.rmtree(str(out))
+    os.replace(str(temporary), str(out))
+
+
+def digest(body: dict[str, Any]) -> str:
+    """Of a manifest's fields: the same as in `ensharpen_edge.artifact`."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
