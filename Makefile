@@ -1,6 +1,7 @@
 # make demo   export the shipped student through the gate, sharpen the bundled photographs, write a page
 # make test   install what the tests need and run them
 # make lint   ruff and mypy
+# make gpu-check  the same on a device with TensorRT: builds engines, prints latencies and agreement
 # make clean  remove everything that was built
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find ensharpen_edge export calibration runtime benchmarks -name '*.py' -o -name '*.safetensors' \
 	-o -name '*.html' -o -name '*.json' -o -name '*.png') pyproject.toml constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint gpu-check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ensharpen-export --target onnx --model nano --precision fp32 --out build
@@ -22,6 +23,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd tests && $(abspath $(BIN))/mypy --config-file ../pyproject.toml -p ensharpen_edge
+
+gpu-check: $(VENV)/.test
+	$(BIN)/pytest -m gpu -s tests/runtime/trt
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13), "needs Python 3.10 to 3.13"'

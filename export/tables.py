@@ -26,6 +26,9 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
         console.print(_quantization_line(manifest.quantization, manifest.precision))
     if "delegates" in manifest.graph:
         console.print(_delegate_table(manifest.graph))
+    if "portable" in manifest.graph:
+        console.print(_portable_table(manifest.graph["portable"]))
+        console.print("engines are built on the device: copy the folder there, then: python3 build_engine.py")
     size = result.artifact.model_path.stat().st_size
     console.print(f"{result.artifact.path}  {size / 1024:.0f} KiB  passed in {result.seconds:.1f} s")
 
@@ -107,6 +110,20 @@ def _delegate_table(graph: dict[str, Any]) -> Table:
             str(report["partitions"]),
             refused or (f"nothing; needs {', '.join(needs)}" if needs else "nothing"),
         )
+    return table
+
+
+def _portable_table(graphs: dict[str, Any]) -> Table:
+    table = Table(title="Portable graphs, lint clean, and what TensorRT-RTX made of them here (no GPU needed)")
+    table.add_column("graph")
+    for heading in ("KiB", "opset", "layers", "seconds", "engine KiB"):
+        table.add_column(heading, justify="right")
+    table.add_column("for")
+    for name, graph in graphs.items():
+        rtx = graph["rtx"]
+        numbers = (str(rtx["layers"]), f"{rtx['seconds']:.1f}", f"{rtx['size'] / 1024:.0f}")
+        built = numbers if rtx["passed"] else (rtx["reason"], "", "")
+        table.add_row(f"{name}.onnx", f"{graph['bytes'] / 1024:.0f}", str(graph["opset"]), *built, graph["purpose"])
     return table
 
 

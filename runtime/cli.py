@@ -160,6 +160,10 @@ def run(
     ] = "auto",
     format: Annotated[str | None, typer.Option(help="Write jpg, png, webp or tif instead of the source's.")] = None,
     device: Annotated[str, typer.Option(help="Where the backend runs: cpu, cuda.")] = "cpu",
+    cuda_backend: Annotated[
+        str | None,
+        typer.Option(help="How TensorRT engines reach CUDA: cuda.bindings, cudart, pycuda; the first found."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, max=1024, help="CPU threads; 0 takes all cores.")] = 0,
     json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
 ) -> None:
@@ -179,7 +183,7 @@ def run(
     if isinstance(choice, int):
         check_tileable(opened)
     prepare_folder(output)
-    engine = open_engine(opened, device, threads)
+    engine = open_engine(opened, f"cuda:{cuda_backend}" if cuda_backend else device, threads)
     results: list[PhotoResult] = []
     buffer = WindowBuffer()
     with progress(quiet=json_output) as bar:

@@ -35,9 +35,9 @@ class TensorRtEngine:
 
     Args:
         artifact: A verified artifact with target `trt`.
-        device: `cuda`, or `cpu` for the default, which is the GPU as well.
+        device: `cuda`, or `cuda:BACKEND` for one of `trt.memory`'s ways to CUDA; `cpu`, the default of all backends, is
+            the GPU as well.
         threads: Ignored.
-        cuda_backend: See `trt.memory.open_memory`.
 
     Raises:
         MissingToolError: No driver, no TensorRT, no CUDA package.
@@ -45,9 +45,10 @@ class TensorRtEngine:
         UsageError: Unknown device.
     """
 
-    def __init__(self, artifact: Artifact, device: str = "cuda", threads: int = 0, cuda_backend: str = "auto") -> None:
-        if device not in ("cpu", "cuda"):
-            raise UsageError(f"tensorrt: unknown device {device!r}", hint="known: cuda")
+    def __init__(self, artifact: Artifact, device: str = "cuda", threads: int = 0) -> None:
+        kind, _, backend = device.partition(":")
+        if kind not in ("cpu", "cuda"):
+            raise UsageError(f"tensorrt: unknown device {device!r}", hint="known: cuda, cuda:BACKEND")
         try:
             gpu = find_gpu()  # before anything of TensorRT is loaded: without a driver it may crash
             try:
@@ -59,7 +60,7 @@ class TensorRtEngine:
                 ) from error
             check_origin(artifact, gpu, str(tensorrt.__version__))
             self._session = Session(
-                tensorrt, artifact.read_model(), open_memory(cuda_backend), logger(tensorrt, lambda _text: None)
+                tensorrt, artifact.read_model(), open_memory(backend or "auto"), logger(tensorrt, lambda _text: None)
             )
         except faults.DeviceError as error:
             raise _translated(error) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 
 from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
@@ -28,6 +29,7 @@ from ensharpen_edge.export.targets.onnx import (
     simplify,
     with_size,
 )
+from ensharpen_edge.export.tensorrt.dla import CACHE, GRAPH, cache_text, for_accelerator
 from ensharpen_edge.export.tensorrt.graphs import (
     WEAK_OPSET,
     PortableGraph,
@@ -36,12 +38,13 @@ from ensharpen_edge.export.tensorrt.graphs import (
     with_pixel_images,
 )
 from ensharpen_edge.export.tensorrt.kit import Shapes, profile_shapes, write_kit
-from ensharpen_edge.export.tensorrt.lint import check_lint, lint_graph
+from ensharpen_edge.export.tensorrt.lint import check_lint, lint_for_dla, lint_graph
 from ensharpen_edge.export.tensorrt.rtx_check import RtxResult, check_with_rtx
 
 KIT = "trt-kit"
 JUDGED = {"fp32": "fp32", "fp16": "fp16", "int8": "int8-fp16"}
 """Graph of each precision that the gate runs; the others climb the ladder."""
+_SAME = 1e-5
 _NEWEST = ("fp16", "int8-fp16", "int8-fp16-dense")
 """Graphs that no TensorRT 8.x is given."""
 
@@ -79,9 +82,13 @@ class TensorRtTarget:
             graphs += integer_graphs(quantized.quantizer, quantized.layers)
         rungs = (Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified)), *_rungs(graphs, quantized))
         finished = [_finished(graph, job) for graph in graphs]
+        if job.size is not None:
+            finished.append(_for_accelerator(simplified, job))
         stride = job.student.config.total_stride
         shapes = profile_shapes(job.size, stride)
         write_kit(job.folder, finished, job.precision, shapes, stride, job.image_dtype)
+        if job.size is not None and quantized is not None:
+            (job.folder / CACHE).write_text(cache_text(quantized.quantizer.ranges), encoding="utf-8")
         checks = {graph.name: _checked(graph, job, shapes) for graph in finished}
         return Build(
             f"{JUDGED[job.precision]}.onnx",
@@ -99,6 +106,24 @@ class TensorRtTarget:
             graph={"portable": checks, "shapes": [list(shape) for shape in shapes]},
             target=KIT,
         )
+
+
+def _for_accelerator(model: Any, job: BuildJob) -> PortableGraph:  # noqa: ANN401 (onnx.ModelProto)
+    """The graph for Orin's accelerator.
+
+    Raises:
+        ParityError: It computes something else, or holds what the accelerator lacks.
+    """
+    size = job.size or (64, 64)
+    fixed = with_size(model, size)
+    made = for_accelerator(fixed)
+    noise = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
+    difference = float(np.abs(graph_run(made)(noise) - graph_run(fixed)(noise)).max())
+    if not difference <= _SAME:
+        raise ParityError(f"the accelerator's graph differs by {difference:.3g}")
+    check_lint(GRAPH, lint_for_dla(made))
+    purpose = "the deep learning accelerator of Orin, TensorRT 8.5 to 10.7"
+    return PortableGraph(GRAPH, made, "fp32", purpose)
 
 
 def _rungs(graphs: list[PortableGraph], quantized: Quantized | None) -> list[Rung]:

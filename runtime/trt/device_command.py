@@ -14,7 +14,7 @@ import numpy as np
 from .build import BuildOptions, Built, build_first, check_shapes, logger
 from .driver import find_gpu
 from .faults import MISSING, PARITY, USAGE, DeviceError
-from .graph_choice import attempts, parse_version, trtexec_line
+from .graph_choice import accelerator_attempts, attempts, parse_version, trtexec_line
 from .jetpack import JETPACKS
 from .kit import Kit, open_kit, write_artifact
 from .layer_report import layer_report
@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--timing-cache", type=Path, default=Path("timing-cache"), help="folder of timing caches")
     parser.add_argument("--hardware-compatible", action="store_true", help="for other GPUs too (desktop only)")
     parser.add_argument("--version-compatible", action="store_true", help="for later TensorRT versions too")
+    parser.add_argument(
+        "--dla", type=int, default=None, help="core of the deep learning accelerator (Orin, TensorRT 8)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done, for every JetPack")
     return parser
 
@@ -122,13 +125,17 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
         options.workspace << 20,
         options.level,
         cache,
+        options.dla,
         hardware_compatible=options.hardware_compatible,
         version_compatible=options.version_compatible,
     )
     precision = kit.build["precision"]
-    built = build_first(trt, attempts(precision, version), kit.folder, settings, print)
+    if options.dla is not None and "dla" not in kit.build["graphs"]:
+        raise DeviceError(USAGE, "the kit has no graph for the accelerator", "export with a fixed --size")
+    tries = attempts(precision, version) if options.dla is None else accelerator_attempts(precision, version)
+    built = build_first(trt, tries, kit.folder, settings, print)
     candidates = [built]
-    if built.attempt.precision == "int8":
+    if built.attempt.precision == "int8" and options.dla is None:
         candidates.append(build_first(trt, attempts("fp16", version), kit.folder, settings, print))
     measured = [_measure(trt, candidate, kit, shapes, options.cuda_backend) for candidate in candidates]
     kept = choose(measured)

@@ -73,6 +73,20 @@ def attempts(precision: str, version: tuple[int, int]) -> tuple[Attempt, ...]:
     return (Attempt("int8-dense", "int8", False, ("FP16", "INT8"), "depthwise convolutions in fp16"), fallback)
 
 
+def accelerator_attempts(precision: str, version: tuple[int, int]) -> tuple[Attempt, ...]:
+    """The same for the deep learning accelerator: a graph of its own, and scales from a calibration cache.
+
+    Raises:
+        DeviceError: This TensorRT drives no accelerator that way.
+    """
+    if version >= (10, 8):
+        raise DeviceError(USAGE, "TensorRT after 10.7 drives no accelerator here", "leave --dla out")
+    half = Attempt("dla", "fp16", False, ("FP16",))
+    if precision != "int8":
+        return (half,)
+    return (Attempt("dla", "int8", False, ("FP16", "INT8"), "scales from dla.cache"), half)
+
+
 def trtexec_line(attempt: Attempt, version: tuple[int, int], shapes: tuple[str, str, str], name: str = "image") -> str:
     """The same with NVIDIA's own tool."""
     parts = ["trtexec", f"--onnx={attempt.graph}.onnx", f"--saveEngine={attempt.graph}.engine"]
