@@ -60,7 +60,11 @@ class TensorRtEngine:
                 ) from error
             check_origin(artifact, gpu, str(tensorrt.__version__))
             self._session = Session(
-                tensorrt, artifact.read_model(), open_memory(backend or "auto"), logger(tensorrt, lambda _text: None)
+                tensorrt,
+                artifact.read_model(),
+                open_memory(backend or "auto"),
+                logger(tensorrt, lambda _text: None),
+                shared=gpu.integrated,
             )
         except faults.DeviceError as error:
             raise _translated(error) from error

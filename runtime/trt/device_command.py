@@ -137,7 +137,8 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
     candidates = [built]
     if built.attempt.precision == "int8" and options.dla is None:
         candidates.append(build_first(trt, attempts("fp16", version), kit.folder, settings, print))
-    measured = [_measure(trt, candidate, kit, shapes, options.cuda_backend) for candidate in candidates]
+    backend, shared = options.cuda_backend, gpu.integrated
+    measured = [_measure(trt, candidate, kit, shapes, backend, shared) for candidate in candidates]
     kept = choose(measured)
     for row in measured:
         print(
@@ -161,9 +162,9 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
     print(f"{out}  {len(kept['engine']) / 1024:.0f} KiB")
 
 
-def _measure(trt: Any, built: Built, kit: Kit, shapes: Any, backend: str) -> dict[str, Any]:
+def _measure(trt: Any, built: Built, kit: Kit, shapes: Any, backend: str, shared: bool) -> dict[str, Any]:
     """Self-test and timing of one engine."""
-    session = Session(trt, built.engine, open_memory(backend), logger(trt, print))
+    session = Session(trt, built.engine, open_memory(backend), logger(trt, print), shared=shared)
     try:
         image, expected = kit.golden()
         quality = psnr(session.run(image), expected)

@@ -28,6 +28,10 @@ class DeviceMemory(Protocol):
         """uint8 array of page-locked host memory."""
         ...
 
+    def mapped(self, size: int) -> tuple[Any, int]:
+        """The same, and its address on a device that shares its memory with the CPU: nothing needs to be copied."""
+        ...
+
     def upload(self, address: int, array: Any, stream: int) -> None:
         """Copy to the device, in the stream's order."""
         ...

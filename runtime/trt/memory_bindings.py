@@ -46,6 +46,12 @@ class BindingsMemory:
         self._pinned.append(address)
         return np.ctypeslib.as_array((ctypes.c_uint8 * max(size, 1)).from_address(address))
 
+    def mapped(self, size: int) -> tuple[Any, int]:
+        pointer = int(self._call("cudaHostAlloc", max(size, 1), self._cudart.cudaHostAllocMapped))
+        self._pinned.append(pointer)
+        array = np.ctypeslib.as_array((ctypes.c_uint8 * max(size, 1)).from_address(pointer))
+        return array, int(self._call("cudaHostGetDevicePointer", pointer, 0))
+
     def upload(self, address: int, array: Any, stream: int) -> None:
         kind = self._cudart.cudaMemcpyKind.cudaMemcpyHostToDevice
         self._call("cudaMemcpyAsync", address, address_of(array), array.nbytes, kind, stream)

@@ -15,6 +15,8 @@ from .memory import address_of, check
 NAMES = ("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "cudart64_12.dll")
 _TO_DEVICE, _TO_HOST = 1, 2
 _CAPTURE_RELAXED = 2
+_MAPPED = 2
+"""`cudaHostAllocMapped`."""
 
 
 class CudartMemory:
@@ -50,6 +52,14 @@ class CudartMemory:
         self._call("cudaHostAlloc", ctypes.byref(pointer), ctypes.c_size_t(max(size, 1)), ctypes.c_uint(0))
         self._pinned.append(int(pointer.value or 0))
         return np.ctypeslib.as_array((ctypes.c_uint8 * max(size, 1)).from_address(int(pointer.value or 0)))
+
+    def mapped(self, size: int) -> tuple[Any, int]:
+        pointer, address = ctypes.c_void_p(), ctypes.c_void_p()
+        self._call("cudaHostAlloc", ctypes.byref(pointer), ctypes.c_size_t(max(size, 1)), ctypes.c_uint(_MAPPED))
+        self._pinned.append(int(pointer.value or 0))
+        self._call("cudaHostGetDevicePointer", ctypes.byref(address), pointer, ctypes.c_uint(0))
+        array = np.ctypeslib.as_array((ctypes.c_uint8 * max(size, 1)).from_address(int(pointer.value or 0)))
+        return array, int(address.value or 0)
 
     def upload(self, address: int, array: Any, stream: int) -> None:
         self._copy(address, address_of(array), array.nbytes, _TO_DEVICE, stream)

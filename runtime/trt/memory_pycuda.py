@@ -38,6 +38,11 @@ class PycudaMemory:
     def pinned(self, size: int) -> Any:
         return self._driver.pagelocked_empty(max(size, 1), "uint8")
 
+    def mapped(self, size: int) -> tuple[Any, int]:
+        flags = self._driver.host_alloc_flags.DEVICEMAP
+        array = self._driver.pagelocked_empty(max(size, 1), "uint8", mem_flags=flags)
+        return array, int(array.base.get_device_pointer())
+
     def upload(self, address: int, array: Any, stream: int) -> None:
         self._driver.memcpy_htod_async(address, array, self._streams[stream])
 

@@ -19,12 +19,15 @@ class Session:
         memory: See `DeviceMemory`.
         log: A TensorRT logger with `errors`.
         graphs: Record the launches of a shape and launch them as one.
+        shared: The device shares its memory with the CPU, as a Jetson does: images are not copied.
 
     Raises:
         DeviceError: TensorRT cannot load the engine.
     """
 
-    def __init__(self, trt: Any, engine: bytes, memory: DeviceMemory, log: Any, graphs: bool = True) -> None:
+    def __init__(
+        self, trt: Any, engine: bytes, memory: DeviceMemory, log: Any, graphs: bool = True, shared: bool = False
+    ) -> None:
         self._trt, self._memory, self._log = trt, memory, log
         self._runtime = trt.Runtime(log)
         self._engine = self._runtime.deserialize_cuda_engine(engine)
@@ -45,7 +48,7 @@ class Session:
         self._device: dict[str, tuple[int, int]] = {}
         self._host: dict[str, Any] = {}
         self._shape: tuple[int, ...] | None = None
-        self._graphs, self._graph = graphs, 0
+        self._graphs, self._graph, self._shared = graphs, 0, shared
 
     @property
     def profile(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -86,6 +89,11 @@ class Session:
             wanted = tuple(self._context.get_tensor_shape(name))
             dtype = np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name)))
             size = int(np.prod(wanted)) * dtype.itemsize
+            if self._shared:
+                host, address = self._memory.mapped(size)
+                self._context.set_tensor_address(name, address)
+                self._host[name] = host[:size].view(dtype).reshape(wanted)
+                continue
             address, capacity = self._device.get(name, (0, 0))
             if size > capacity:
                 if address:
@@ -108,13 +116,13 @@ class Session:
             self._graphs, self._graph = False, 0
 
     def _enqueue(self) -> None:
-        address, _ = self._device[self.input]
-        self._memory.upload(address, self._host[self.input], self._stream)
+        if not self._shared:
+            self._memory.upload(self._device[self.input][0], self._host[self.input], self._stream)
         if not self._context.execute_async_v3(self._stream):
             reason = self._log.errors[-1] if getattr(self._log, "errors", None) else "no reason given"
             raise DeviceError(INTEGRITY, f"the engine did not run ({reason})")
-        address, _ = self._device[self.output]
-        self._memory.download(self._host[self.output], address, self._stream)
+        if not self._shared:
+            self._memory.download(self._host[self.output], self._device[self.output][0], self._stream)
 
     def layers(self) -> str:
         """The inspector's JSON of this engine."""

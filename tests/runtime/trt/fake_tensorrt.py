@@ -32,6 +32,11 @@ class FakeMemory:
     def pinned(self, size):
         return np.zeros(size, np.uint8)
 
+    def mapped(self, size):
+        self.next += 1
+        self.blocks[self.next] = np.zeros(size, np.uint8)
+        return self.blocks[self.next], self.next
+
     def upload(self, address, array, stream):
         self.log.append("upload")
         self.blocks[address][: array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)

@@ -19,10 +19,10 @@ sys.modules["fake_tensorrt"] = fake
 _spec.loader.exec_module(fake)
 
 
-def opened(memory=None, **engine):
+def opened(memory=None, shared=False, **engine):
     memory = memory or fake.FakeMemory()
     log = SimpleNamespace(errors=[])
-    return Session(fake.fake_tensorrt(memory), fake.engine_bytes(**engine), memory, log), memory
+    return Session(fake.fake_tensorrt(memory), fake.engine_bytes(**engine), memory, log, shared=shared), memory
 
 
 def test_it_computes_and_grows(rng):
@@ -47,6 +47,14 @@ def test_backends_without_graphs_work_too(rng):
     batch = rng.random((1, 3, 32, 32), dtype=np.float32)
     assert np.array_equal(session.run(batch), session.run(batch))
     assert "launch" not in memory.log
+
+
+def test_shared_memory_needs_no_copies(rng):
+    session, memory = opened(shared=True)
+    for shape in ((1, 3, 16, 16), (1, 3, 32, 32)):
+        batch = rng.random(shape, dtype=np.float32)
+        assert np.array_equal(session.run(batch), batch * np.float32(0.5))
+    assert not {"upload", "download"} & set(memory.log)
 
 
 def test_pixels_in_and_out():
