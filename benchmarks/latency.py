@@ -88,7 +88,7 @@ def compare_latency(artifacts: list[Path], size: tuple[int, int], threads: int, 
     return [
         Latency(
             path.name,
-            artifact.model_path.stat().st_size / 1024,
+            artifact.model_bytes / 1024,
             *_gate(artifact),
             megapixels,
             threads,

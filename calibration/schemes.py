@@ -41,6 +41,7 @@ SCHEMES: dict[str, QuantizationScheme] = {
     "onnx vnni": QuantizationScheme("onnx vnni", Scheme(8), False, 127, True, True, True),
     "onnx int16": QuantizationScheme("onnx int16", Scheme(16), False, 127, True, True, True),
     "tensorrt": QuantizationScheme("tensorrt", Scheme(8, symmetric=True), True, 127, False, False, False),
+    "coreml": QuantizationScheme("coreml", Scheme(8), True, 127, False, False, False),
     "tflite": QuantizationScheme("tflite", Scheme(8), True, 127, True, True, True, image_codes=True),
     "tflite int16": QuantizationScheme(
         "tflite int16", Scheme(16, symmetric=True), True, 127, True, True, True, headroom=4.0
@@ -48,8 +49,9 @@ SCHEMES: dict[str, QuantizationScheme] = {
 }
 """`onnx`: right on every CPU. `onnx vnni`: one more bit of weights, for CPUs known to have VNNI (or Arm's dot
 products). `onnx int16`: 16-bit activations; a measure of what the activations' 8 bits cost. `tensorrt`: explicit Q/DQ
-at the inputs of convolutions, signed and symmetric, as every TensorRT since 8.5 takes it. `tflite`: LiteRT's 8-bit
-specification. `tflite int16`: its 16-bit activations, which few devices run fast."""
+at the inputs of convolutions, signed and symmetric, as every TensorRT since 8.5 takes it. `coreml`: the same places,
+with any zero. `tflite`: LiteRT's 8-bit specification. `tflite int16`: its 16-bit activations, which few devices run
+fast."""
 
 
 def find_scheme(name: str) -> QuantizationScheme:

@@ -262,6 +262,13 @@ class Artifact:
         """The file a runtime loads."""
         return self.path / self.manifest.model_file
 
+    @property
+    def model_bytes(self) -> int:
+        """Size of that file, or of the whole package that it belongs to."""
+        top = self.manifest.model_file.split("/")[0]
+        names = [name for name in self.manifest.files if name.split("/")[0] == top]
+        return sum((self.path / name).stat().st_size for name in names)
+
     def read_model(self) -> bytes:
         """The model file's bytes, verified as they are read: nothing can be swapped in between.
 

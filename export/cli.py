@@ -30,7 +30,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 @app.command()
 def export(
-    target: Annotated[str, typer.Option(help="What to export for: onnx, tflite.")],
+    target: Annotated[str, typer.Option(help="What to export for: onnx, tflite, trt, coreml.")],
     model: Annotated[
         str, typer.Option(help="A shipped model (nano), or the path of a .safetensors checkpoint.")
     ] = "nano",
@@ -69,6 +69,9 @@ def export(
     ] = None,
     image: Annotated[
         str | None, typer.Option(help="What a tflite int8 file takes and returns: int8, uint8 or float32 images.")
+    ] = None,
+    deployment: Annotated[
+        str | None, typer.Option(help="Oldest system of a coreml package: iOS16, iOS17, iOS18.")
     ] = None,
     require_delegate: Annotated[
         str | None, typer.Option(help="Refuse a tflite file that it would not run whole: xnnpack, gpu, nnapi, ...")
@@ -129,6 +132,7 @@ def export(
             quantization,
             image,
             require_delegate,
+            deployment,
         )
         console = stderr()
         try:

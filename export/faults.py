@@ -19,7 +19,7 @@ def damage_student(student: Student) -> None:
 
 def damage_file(path: Path) -> None:
     """Scale one weight tensor of a written file by 1.5, in place: a mistake a converter would make."""
-    {".onnx": _damage_onnx, ".tflite": _damage_tflite}[path.suffix](path)
+    {".onnx": _damage_onnx, ".tflite": _damage_tflite, ".json": _damage_package}[path.suffix](path)
 
 
 def _damage_onnx(path: Path) -> None:
@@ -49,3 +49,11 @@ def _damage_tflite(path: Path) -> None:
     scaled = np.clip(values * 1.5, -127, 127).astype(dtype)
     buffer.data = np.frombuffer(scaled.tobytes(), dtype=np.uint8)
     path.write_bytes(convert_object_to_bytearray(model))
+
+
+def _damage_package(manifest: Path) -> None:
+    """One weight in the middle of a Core ML package's blob gets another exponent."""
+    (blob,) = manifest.parent.rglob("weight.bin")
+    content = bytearray(blob.read_bytes())
+    content[(len(content) // 4) * 2 + 1] ^= 0x40
+    blob.write_bytes(content)

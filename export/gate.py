@@ -11,7 +11,7 @@ import numpy as np
 
 from ensharpen_edge.errors import BadInputError, QualityError
 from ensharpen_edge.export.json_numbers import json_numbers
-from ensharpen_edge.export.parity import Run
+from ensharpen_edge.export.parity import CODED, Run
 from ensharpen_edge.metrics.psnr import mse, psnr, psnr_from_mse
 from ensharpen_edge.metrics.retained_gain import retained_gain
 from ensharpen_edge.runtime.engine import F32
@@ -20,7 +20,7 @@ TINY_GAIN = 0.2
 """dB: photographs on which the student itself gains less say nothing about a retained share."""
 
 
-AGREEMENT = dict.fromkeys(("int8", "int16x8", "int8-weights", "int8-dynamic"), 48.0)
+AGREEMENT = dict.fromkeys(CODED, 48.0)
 """Smallest PSNR (dB) between an export and the student on any photograph, by precision; without an entry the parity
 ladder is strict enough."""
 

@@ -98,6 +98,8 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
     check_precision(target, request.precision)
     target.check_available()
     checkpoint = find_checkpoint(request.model)
+    if request.size is None and target.default_size is not None:
+        request = dataclasses.replace(request, size=target.default_size)
     check_exportable(require_student(checkpoint.network).config, request.size)
     for folder in request.data:
         list_photos(folder)  # the gate comes last, and a mistyped folder should not
@@ -151,6 +153,7 @@ def _build(
             quantization=request.quantization,
             image_dtype=image_dtype,
             require_delegate=request.require_delegate,
+            deployment=request.deployment,
             tables=request.out,
             step=step,
         )

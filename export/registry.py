@@ -5,11 +5,12 @@ from __future__ import annotations
 from ensharpen_edge.artifact import FLOAT_DTYPE
 from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.export.request import Target
+from ensharpen_edge.export.targets.coreml import CoremlTarget
 from ensharpen_edge.export.targets.onnx import OnnxTarget
 from ensharpen_edge.export.targets.tensorrt import TensorRtTarget
 from ensharpen_edge.export.targets.tflite import TfliteTarget
 
-TARGETS: tuple[Target, ...] = (OnnxTarget(), TfliteTarget(), TensorRtTarget())
+TARGETS: tuple[Target, ...] = (OnnxTarget(), TfliteTarget(), TensorRtTarget(), CoremlTarget())
 
 
 def find_target(name: str) -> Target:

@@ -38,6 +38,7 @@ class ExportRequest:
         fault: Stage to damage in a drill (`FAULTS`), or None.
         limits: What the quality gate demands.
         quantization: For the precisions in `QUANTIZED`.
+        deployment: Oldest system that a Core ML package is for, or None for the target's choice.
         require_delegate: Name of a delegate that must run the whole file, or None.
         image_dtype: What image the file takes and returns (`artifact.DTYPES`), or None for the target's choice.
     """
@@ -53,6 +54,7 @@ class ExportRequest:
     quantization: QuantizationRequest | None = None
     image_dtype: str | None = None
     require_delegate: str | None = None
+    deployment: str | None = None
 
     def __post_init__(self) -> None:
         if self.precision in QUANTIZED and self.quantization is None:
@@ -83,7 +85,7 @@ class BuildJob:
         training: From the checkpoint's card.
         quantization: See `ExportRequest`.
         image_dtype: In `artifact.DTYPES`.
-        require_delegate: See `ExportRequest`.
+        require_delegate, deployment: See `ExportRequest`.
         tables: Folder for calibration tables.
         step: Called with what is going on.
     """
@@ -99,6 +101,7 @@ class BuildJob:
     quantization: QuantizationRequest | None = None
     image_dtype: str = FLOAT_DTYPE
     require_delegate: str | None = None
+    deployment: str | None = None
     tables: Path = Path()
     step: Step = lambda _text: None
 
@@ -137,6 +140,7 @@ class Target(Protocol):
         name: In the registry.
         precisions: Offered.
         schemes: Quantization schemes by precision, the usual one first; precisions without need no calibration.
+        default_size: (height, width) where files have one size and none was asked for; None for free sizes.
         image_dtypes: Of the file's images by precision, the usual one first; without an entry, `float32` only.
     """
 
@@ -144,6 +148,7 @@ class Target(Protocol):
     precisions: tuple[str, ...]
     schemes: Mapping[str, tuple[str, ...]]
     image_dtypes: Mapping[str, tuple[str, ...]]
+    default_size: tuple[int, int] | None
 
     def check_available(self) -> None:
         """Raise `MissingToolError` when a package is missing."""

@@ -29,7 +29,7 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
     if "portable" in manifest.graph:
         console.print(_portable_table(manifest.graph["portable"]))
         console.print("engines are built on the device: copy the folder there, then: python3 build_engine.py")
-    size = result.artifact.model_path.stat().st_size
+    size = result.artifact.model_bytes
     console.print(f"{result.artifact.path}  {size / 1024:.0f} KiB  passed in {result.seconds:.1f} s")
 
 
@@ -136,7 +136,7 @@ def result_dict(result: ExportResult) -> dict[str, object]:
     return {
         "artifact": str(result.artifact.path),
         "seconds": round(result.seconds, 2),
-        "bytes": result.artifact.model_path.stat().st_size,
+        "bytes": result.artifact.model_bytes,
         "parity": result.parity.to_dict(),
         "gate": result.gate.to_dict(),
         "quantization": result.artifact.manifest.quantization,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import unknown_name
+from ensharpen_edge.runtime.coreml import CoremlEngine
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.litert import LiteRtEngine
 from ensharpen_edge.runtime.onnxruntime import OnnxRuntimeEngine
@@ -14,6 +15,7 @@ from ensharpen_edge.runtime.tensorrt import TensorRtEngine
 EngineFactory = Callable[[Artifact, str, int], Engine]
 
 ENGINES: dict[str, EngineFactory] = {
+    "coreml": CoremlEngine,
     "onnx": OnnxRuntimeEngine,
     "tflite": LiteRtEngine,
     "trt": TensorRtEngine,

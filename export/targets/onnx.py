@@ -43,6 +43,7 @@ class OnnxTarget:
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("onnx", "onnx vnni")})
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    default_size: tuple[int, int] | None = None
 
     def check_available(self) -> None:
         """See `Target.check_available`."""

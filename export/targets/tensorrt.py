@@ -58,6 +58,7 @@ class TensorRtTarget:
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(
         dict.fromkeys(("fp32", "fp16", "int8"), (FLOAT_DTYPE, "uint8"))
     )
+    default_size: tuple[int, int] | None = None
 
     def check_available(self) -> None:
         """See `Target.check_available`."""

@@ -64,6 +64,7 @@ class TfliteTarget:
     precisions: tuple[str, ...] = tuple(WEIGHTS)
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("tflite",), "int16x8": ("tflite int16",)})
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("int8", "uint8", FLOAT_DTYPE)})
+    default_size: tuple[int, int] | None = None
 
     def check_available(self) -> None:
         """See `Target.check_available`."""

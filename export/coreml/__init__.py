@@ -1,0 +1,1 @@
+"""From the verified ONNX graph to a Core ML program."""

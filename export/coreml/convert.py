@@ -1,0 +1,121 @@
+"""ONNX to a Core ML package, operator by operator, and the weights' compression."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensharpen_edge.errors import UsageError, require
+from ensharpen_edge.export.coreml.lowerings import LOWERINGS
+from ensharpen_edge.export.coreml.writer import CodedConvolutions, ProgramWriter
+
+DEPLOYMENTS = ("iOS16", "iOS17", "iOS18")
+"""Oldest systems that a package can be for."""
+
+
+@dataclass(frozen=True)
+class CoremlJob:
+    """One package to write.
+
+    Attributes:
+        model: onnx.ModelProto, float, of fixed size, shuffles in depth order.
+        half: Compute in half precision.
+        deployment: In `DEPLOYMENTS`.
+        pixels: Images in and out (RGB), instead of arrays in [0, 1].
+        coded: Convolutions in codes.
+        metadata: `author`, `licence`, `description`, `version`, and anything else by name.
+    """
+
+    model: Any
+    half: bool
+    deployment: str = "iOS16"
+    pixels: bool = False
+    coded: CodedConvolutions = field(default_factory=CodedConvolutions)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLModel)
+    """The package's model; `save` writes it.
+
+    Raises:
+        MissingToolError: coremltools is not installed.
+        UsageError: An operator has no counterpart.
+    """
+    with quiet():
+        ct = require("coremltools", "coreml")
+        from coremltools.converters.mil import Builder as mb
+
+        target = getattr(ct.target, job.deployment)
+        source, result = job.model.graph.input[0], job.model.graph.output[0]
+        shape = tuple(side.dim_value for side in source.type.tensor_type.shape.dim)
+        white = 255.0 if job.pixels else 1.0
+
+        def program(image: Any) -> Any:  # noqa: ANN401
+            writer = ProgramWriter(job.model, job.coded)
+            writer.set(source.name, image)
+            for node in job.model.graph.node:
+                if node.op_type == "Constant":
+                    continue
+                if node.op_type not in LOWERINGS:
+                    raise UsageError(f"the operator {node.op_type} ({node.name}) has no Core ML form here")
+                writer.set(node.output[0], LOWERINGS[node.op_type](writer, node))
+            output = writer.get(result.name)
+            if job.pixels:
+                output = mb.mul(x=output, y=np.float32(white), name="to_pixels")
+            return mb.identity(x=output, name=result.name)
+
+        program.__code__ = program.__code__.replace(co_varnames=(source.name, *program.__code__.co_varnames[1:]))
+        made = mb.program(input_specs=[mb.TensorSpec(shape=shape)], opset_version=target)(program)
+        if job.pixels:
+            inputs = [ct.ImageType(name=source.name, shape=shape, scale=1.0 / 255.0, color_layout=ct.colorlayout.RGB)]
+            outputs = [ct.ImageType(name=result.name, color_layout=ct.colorlayout.RGB)]
+        else:
+            inputs = [ct.TensorType(name=source.name, shape=shape, dtype=np.float32)]
+            outputs = [ct.TensorType(name=result.name, dtype=np.float32)]
+        model = ct.convert(
+            made,
+            inputs=inputs,
+            outputs=outputs,
+            minimum_deployment_target=target,
+            compute_precision=ct.precision.FLOAT16 if job.half else ct.precision.FLOAT32,
+            skip_model_load=True,
+        )
+        describe(model, job.metadata)
+    return model
+
+
+def describe(model: Any, metadata: dict[str, str]) -> None:  # noqa: ANN401
+    """Fill in what Xcode and apps show."""
+    model.author = metadata.get("author", "")
+    model.license = metadata.get("licence", "")
+    model.version = metadata.get("version", "")
+    model.short_description = metadata.get("description", "")
+    for name, text in metadata.items():
+        if name not in ("author", "licence", "version", "description"):
+            model.user_defined_metadata[name] = text
+
+
+def package_bytes(path: Path) -> int:
+    """Of all files in a package."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back coremltools' progress bars and its warnings about everything that only exists on macOS."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,137 @@
+"""Core ML: packages for iPhones, iPads and Macs, judged by an interpreter that reads the saved file."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from ensharpen_edge import __version__
+from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
+from ensharpen_edge.calibration.session import graph_run
+from ensharpen_edge.errors import UsageError, require
+from ensharpen_edge.export.coreml.compression import COMPRESSIONS, compress_weights
+from ensharpen_edge.export.coreml.convert import DEPLOYMENTS, CoremlJob, package_bytes, quiet, to_coreml
+from ensharpen_edge.export.coreml.lowerings import LOWERINGS
+from ensharpen_edge.export.coreml.writer import CodedConvolutions
+from ensharpen_edge.export.lint import check_exportable, expected_operators
+from ensharpen_edge.export.parity import Rung
+from ensharpen_edge.export.quantization import Quantized
+from ensharpen_edge.export.request import Build, BuildJob
+from ensharpen_edge.export.targets.onnx import (
+    INPUT,
+    OUTPUT,
+    check_graph,
+    export_graph,
+    quantize_job,
+    simplify,
+    with_size,
+)
+from ensharpen_edge.runtime.mil.program import MilProgram
+
+PACKAGE = "model.mlpackage"
+ALIGNMENT = 32
+"""Half-precision outputs of other widths have been seen wrong on devices (coremltools issue 1893)."""
+
+FLOATS, CODES = "iOS16", "iOS17"
+"""The oldest systems for programs of floats, and with 8-bit activations."""
+
+
+class CoremlTarget:
+    """Exports for Apple's devices. Conversion runs anywhere; what the package computes is measured anywhere, too."""
+
+    name = "coreml"
+    precisions: tuple[str, ...] = ("fp32", "fp16", "int8", *COMPRESSIONS)
+    schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("coreml",)})
+    image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(
+        dict.fromkeys(("fp32", "fp16", "int8", *COMPRESSIONS), (FLOAT_DTYPE, "uint8"))
+    )
+    default_size: tuple[int, int] | None = (512, 512)
+
+    def check_available(self) -> None:
+        """See `Target.check_available`."""
+        for module in ("onnx", "onnxsim", "onnxruntime"):
+            require(module, "onnx")
+        with quiet():
+            require("coremltools", "coreml")
+
+    def build(self, job: BuildJob) -> Build:
+        """See `Target.build`.
+
+        Raises:
+            UsageError: A size, a system or an operator that a package cannot have.
+        """
+        size = job.size or (512, 512)
+        check_exportable(job.student.config, size)
+        if any(side % ALIGNMENT for side in size):
+            raise UsageError(f"--size {size[0]}x{size[1]}: Core ML wants multiples of {ALIGNMENT}")
+        deployment = _deployment(job)
+        raw = export_graph(job.student)
+        simplified = simplify(raw)
+        check_graph(simplified, expected_operators(job.student.config))
+        strange = sorted({node.op_type for node in simplified.graph.node} - set(LOWERINGS) - {"Constant"})
+        if strange:
+            raise UsageError(f"{job.student.config.name}: needs {', '.join(strange)}, which Core ML packages here lack")
+        rungs = [Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified))]
+        graph, coded, quantized = simplified, CodedConvolutions(), None
+        if job.precision in self.schemes:
+            quantized = quantize_job(job, simplified, self.schemes[job.precision])
+            rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
+            graph, coded = _coded(quantized)
+        half = job.precision != "fp32"
+        pixels = job.image_dtype != FLOAT_DTYPE
+        description = {
+            "author": "EnSharpen Edge",
+            "licence": job.licence,
+            "version": __version__,
+            "description": f"{job.title}: sharpens a photograph.",
+            "checkpoint_sha256": job.weights,
+            "precision": job.precision,
+        }
+        model = to_coreml(CoremlJob(with_size(graph, size), half, deployment, pixels, coded, description))
+        if job.precision in COMPRESSIONS:
+            job.step("compressing the weights")
+            with quiet():
+                model = compress_weights(model, job.precision)
+        path = job.folder / PACKAGE
+        with quiet():
+            model.save(str(path))
+        return Build(
+            f"{PACKAGE}/Manifest.json",
+            IoContract(INPUT, OUTPUT, dtype=job.image_dtype),
+            tuple(rungs),
+            {
+                "python": platform.python_version(),
+                "torch": str(torch.__version__),
+                **{name: metadata.version(name) for name in ("onnx", "onnxsim", "coremltools")},
+            },
+            quantized.describe() if quantized else {},
+            quantized.quantizer.table.provenance.key if quantized else None,
+            graph={
+                "operations": MilProgram(path).counts,
+                "package_bytes": package_bytes(path),
+                "deployment": deployment,
+            },
+        )
+
+
+def _deployment(job: BuildJob) -> str:
+    oldest = CODES if job.precision == "int8" else FLOATS
+    wanted = job.deployment or oldest
+    if wanted not in DEPLOYMENTS:
+        raise UsageError(f"unknown system {wanted!r}", hint=f"known: {', '.join(DEPLOYMENTS)}")
+    if DEPLOYMENTS.index(wanted) < DEPLOYMENTS.index(oldest):
+        raise UsageError(f"{job.precision} needs {oldest}, not {wanted}", hint=f"--deployment {oldest}")
+    return wanted
+
+
+def _coded(quantized: Quantized) -> tuple[Any, CodedConvolutions]:
+    """The graph with rounded weights, and which nodes read what in codes."""
+    quantizer, layers = quantized.quantizer, quantized.layers
+    model, steps = quantizer.rounded(layers)
+    reads = {name: nodes or frozenset() for name, nodes in quantizer.reads(layers).items()}
+    return model, CodedConvolutions(reads, quantizer.ranges, steps)

@@ -1,0 +1,132 @@
+"""A saved package as a program that numpy can run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensharpen_edge.errors import IntegrityError, require
+from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.runtime.mil.operations import OPERATIONS
+
+_FLOATS = {"fp16": np.float16, "fp32": np.float32}
+
+
+class MilProgram:
+    """The program of a `.mlpackage`, read from its protobuf and weight file.
+
+    Every result is rounded to the type that its operation declares, so a half-precision program computes as one;
+    sums inside an operation are taken in float32.
+
+    Args:
+        path: The package.
+
+    Raises:
+        MissingToolError: coremltools is not installed.
+        IntegrityError: The package is damaged, or holds an operation that is not known here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _quiet():
+            ct = require("coremltools", "coreml")
+            from coremltools.converters.mil.frontend.milproto.load import load
+
+            try:
+                model = ct.models.MLModel(str(path), skip_model_load=True)
+                spec = model.get_spec()
+                program = load(spec, spec.specificationVersion, model.weights_dir)
+                self._function = program.functions["main"]
+                self._operations = list(self._function.operations)
+                self._constants = self._materialized()
+            except Exception as error:  # coremltools raises whatever its readers raise
+                raise IntegrityError(f"{path}: not a readable Core ML package ({error})") from error
+        self.input, self.output = next(iter(self._function.inputs)), self._function.outputs[0].name
+        unknown = sorted({op.op_type for op in self._operations} - set(OPERATIONS) - _constant_kinds(self._operations))
+        if unknown:
+            raise IntegrityError(f"{path}: holds operations that are not known here: {', '.join(unknown)}")
+        self.shape = tuple(int(side) for side in self._function.inputs[self.input].shape)
+        self.is_image = spec.description.input[0].type.WhichOneof("Type") == "imageType"
+        self.scale = self._image_scale(spec)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each operation occurs, constants apart."""
+        found: dict[str, int] = {}
+        for op in self._operations:
+            if op.op_type not in _constant_kinds(self._operations):
+                found[op.op_type] = found.get(op.op_type, 0) + 1
+        return dict(sorted(found.items()))
+
+    def run(self, image: F32) -> F32:
+        """What the program writes for an input; float32, of the shape that the package has."""
+        values: dict[str, Any] = {self.input: image, **self._constants}
+        last = {var.name: number for number, op in enumerate(self._operations) for var in _read(op)}
+        for number, op in enumerate(self._operations):
+            if op.outputs[0].name in self._constants:
+                continue
+            inputs = {key: _value(var, values) for key, var in op.inputs.items() if var is not None}
+            result = OPERATIONS[op.op_type](inputs)
+            values[op.outputs[0].name] = _rounded(result, op.outputs[0])
+            for var in _read(op):
+                if last[var.name] == number and var.name not in self._constants:
+                    values.pop(var.name, None)
+        return np.asarray(values[self.output], dtype=np.float32)
+
+    def _materialized(self) -> dict[str, Any]:
+        """Values of constants and compressed weights."""
+        found = {}
+        for op in self._operations:
+            if op.op_type == "const":
+                found[op.outputs[0].name] = _plain(op.outputs[0].val)
+            elif op.op_type.startswith("constexpr_"):
+                found[op.outputs[0].name] = _plain(op.materialized_val_inference())
+        return found
+
+    def _image_scale(self, spec: Any) -> float:  # noqa: ANN401
+        return 255.0 if self.is_image else 1.0
+
+
+def _constant_kinds(operations: list[Any]) -> set[str]:
+    return {op.op_type for op in operations if op.op_type == "const" or op.op_type.startswith("constexpr_")}
+
+
+def _read(op: Any) -> list[Any]:  # noqa: ANN401
+    """Variables that an operation reads."""
+    return [var for var in op.inputs.values() if var is not None and not isinstance(var, (list, tuple))]
+
+
+def _value(var: Any, values: dict[str, Any]) -> Any:  # noqa: ANN401
+    return values[var.name] if var.name in values else _plain(var.val)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Floats in float32, whatever they were stored as."""
+    array = np.asarray(value)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array if array.ndim else array.item()
+
+
+def _rounded(result: Any, var: Any) -> Any:  # noqa: ANN401
+    from coremltools.converters.mil.mil import types
+
+    array = np.asarray(result)
+    if array.dtype.kind != "f":
+        return array
+    kind = _FLOATS.get(types.builtin_to_string(var.dtype), np.float32)
+    return array.astype(kind).astype(np.float32)
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:  # noqa: ANN401
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
