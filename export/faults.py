@@ -55,5 +55,6 @@ def _damage_package(manifest: Path) -> None:
     """One weight in the middle of a Core ML package's blob gets another exponent."""
     (blob,) = manifest.parent.rglob("weight.bin")
     content = bytearray(blob.read_bytes())
-    content[(len(content) // 4) * 2 + 1] ^= 0x40
+    # The top byte of a float in either precision: its sign and the head of its exponent.
+    content[(len(content) // 8) * 4 + 3] ^= 0x40
     blob.write_bytes(content)

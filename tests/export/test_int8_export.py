@@ -28,7 +28,7 @@ def exported(command, photo_folder, tmp_path_factory):
 
 def test_photographs_in_quantized_artifact_out(exported):
     out, text = exported
-    for part in ("equalised", "photographs vs torch", "worst vs student", "costliest int8 layer"):
+    for part in ("equalised", "photographs vs torch", "worst vs student", "costliest of them"):
         assert part in text
     artifact = Artifact.open(out / "nano-onnx-int8")
     manifest = artifact.manifest
@@ -127,7 +127,7 @@ def test_a_plan_that_quantizes_everything_fails_the_gate(command, exported, tmp_
         (("--calib", "{photos}"), 9, "distinct photographs"),
         (("--calib", "{photos}", *FEW, "--keep", "roof"), 2, "unknown layer"),
         (("--calib", "{photos}", *FEW, "--method", "best"), 2, "unknown range method"),
-        (("--calib", "{photos}", *FEW, "--scheme", "tensorrt"), 2, "for another target"),
+        (("--calib", "{photos}", *FEW, "--scheme", "tensorrt"), 2, "unknown scheme for target"),
         (("--calib", "{photos}", *FEW, "--plan", "nowhere.json"), 9, "not a plan"),
     ],
     ids=str,
