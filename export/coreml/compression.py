@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ensharpen_edge.errors import unknown_name
-
 Compress = Callable[[Any, Any], Any]
 """(coremltools.optimize.coreml, model) -> model."""
 
@@ -36,13 +34,7 @@ COMPRESSIONS: dict[str, Compress] = {
 
 
 def compress_weights(model: Any, name: str) -> Any:  # noqa: ANN401
-    """A model with compressed weights; it computes in floats.
-
-    Raises:
-        UsageError: Unknown name.
-    """
-    if name not in COMPRESSIONS:
-        raise unknown_name("compression", name, COMPRESSIONS)
+    """A model with weights compressed by one of `COMPRESSIONS`; it computes in floats."""
     import coremltools.optimize.coreml as tools
 
     return COMPRESSIONS[name](tools, model)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +11,7 @@ import numpy as np
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.coreml.lowerings import LOWERINGS
 from ensharpen_edge.export.coreml.writer import CodedConvolutions, ProgramWriter
+from ensharpen_edge.runtime.mil.quiet import quiet
 
 DEPLOYMENTS = ("iOS16", "iOS17", "iOS18")
 """Oldest systems that a package can be for."""
@@ -58,7 +54,7 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
         shape = tuple(side.dim_value for side in source.type.tensor_type.shape.dim)
         white = 255.0 if job.pixels else 1.0
 
-        def program(image: Any) -> Any:  # noqa: ANN401
+        def program(image: Any) -> Any:  # noqa: ANN401 (the argument's name is the input's)
             writer = ProgramWriter(job.model, job.coded)
             writer.set(source.name, image)
             for node in job.model.graph.node:
@@ -72,7 +68,6 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
                 output = mb.mul(x=output, y=np.float32(white), name="to_pixels")
             return mb.identity(x=output, name=result.name)
 
-        program.__code__ = program.__code__.replace(co_varnames=(source.name, *program.__code__.co_varnames[1:]))
         made = mb.program(input_specs=[mb.TensorSpec(shape=shape)], opset_version=target)(program)
         if job.pixels:
             inputs = [ct.ImageType(name=source.name, shape=shape, scale=1.0 / 255.0, color_layout=ct.colorlayout.RGB)]
@@ -106,16 +101,3 @@ def describe(model: Any, metadata: dict[str, str]) -> None:  # noqa: ANN401
 def package_bytes(path: Path) -> int:
     """Of all files in a package."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hold back coremltools' progress bars and its warnings about everything that only exists on macOS."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from importlib import metadata
 from types import MappingProxyType
 from typing import Any
-
-import torch
 
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.coreml.compression import COMPRESSIONS, compress_weights
-from ensharpen_edge.export.coreml.convert import DEPLOYMENTS, CoremlJob, package_bytes, quiet, to_coreml
+from ensharpen_edge.export.coreml.convert import DEPLOYMENTS, CoremlJob, package_bytes, to_coreml
 from ensharpen_edge.export.coreml.lowerings import LOWERINGS
 from ensharpen_edge.export.coreml.writer import CodedConvolutions
-from ensharpen_edge.export.lint import check_exportable, expected_operators
+from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import Quantized
 from ensharpen_edge.export.request import Build, BuildJob
 from ensharpen_edge.export.targets.onnx import (
     INPUT,
     OUTPUT,
-    check_graph,
-    export_graph,
+    quantization_facts,
     quantize_job,
-    simplify,
+    tool_versions,
+    verified_graph,
     with_size,
 )
 from ensharpen_edge.runtime.mil.program import MilProgram
+from ensharpen_edge.runtime.mil.quiet import quiet
 
 PACKAGE = "model.mlpackage"
+SIZE = (512, 512)
 ALIGNMENT = 32
 """Half-precision outputs of other widths have been seen wrong on devices (coremltools issue 1893)."""
 
@@ -50,7 +48,7 @@ class CoremlTarget:
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(
         dict.fromkeys(("fp32", "fp16", "int8", *COMPRESSIONS), (FLOAT_DTYPE, "uint8"))
     )
-    default_size: tuple[int, int] | None = (512, 512)
+    default_size: tuple[int, int] | None = SIZE
 
     def check_available(self) -> None:
         """See `Target.check_available`."""
@@ -65,18 +63,15 @@ class CoremlTarget:
         Raises:
             UsageError: A size, a system or an operator that a package cannot have.
         """
-        size = job.size or (512, 512)
+        size = job.size or SIZE
         check_exportable(job.student.config, size)
         if any(side % ALIGNMENT for side in size):
             raise UsageError(f"--size {size[0]}x{size[1]}: Core ML wants multiples of {ALIGNMENT}")
         deployment = _deployment(job)
-        raw = export_graph(job.student)
-        simplified = simplify(raw)
-        check_graph(simplified, expected_operators(job.student.config))
+        simplified, rungs = verified_graph(job.student, None)
         strange = sorted({node.op_type for node in simplified.graph.node} - set(LOWERINGS) - {"Constant"})
         if strange:
             raise UsageError(f"{job.student.config.name}: needs {', '.join(strange)}, which Core ML packages here lack")
-        rungs = [Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified))]
         graph, coded, quantized = simplified, CodedConvolutions(), None
         if job.precision in self.schemes:
             quantized = quantize_job(job, simplified, self.schemes[job.precision])
@@ -104,13 +99,8 @@ class CoremlTarget:
             f"{PACKAGE}/Manifest.json",
             IoContract(INPUT, OUTPUT, dtype=job.image_dtype),
             tuple(rungs),
-            {
-                "python": platform.python_version(),
-                "torch": str(torch.__version__),
-                **{name: metadata.version(name) for name in ("onnx", "onnxsim", "coremltools")},
-            },
-            quantized.describe() if quantized else {},
-            quantized.quantizer.table.provenance.key if quantized else None,
+            tool_versions("onnx", "onnxsim", "coremltools"),
+            *quantization_facts(quantized),
             graph={
                 "operations": MilProgram(path).counts,
                 "package_bytes": package_bytes(path),

@@ -7,6 +7,7 @@ import platform
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
@@ -57,16 +58,11 @@ class OnnxTarget:
             ParityError: The graph has another opset or operators than it must, or simplification changed numbers.
         """
         import onnx
-        import onnxruntime
-        import onnxsim
 
         # Photographs are calibrated on in crops, whatever size the finished graph takes.
         size = None if job.precision == "int8" else job.size
         check_exportable(job.student.config, size)
-        raw = export_graph(job.student, size)
-        simplified = simplify(raw)
-        check_graph(simplified, expected_operators(job.student.config))
-        rungs = [Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified))]
+        simplified, rungs = verified_graph(job.student, size)
         final, quantized = simplified, None
         if job.precision == "fp16":
             final = to_half(simplified)
@@ -80,19 +76,34 @@ class OnnxTarget:
         check_opset(final)
         onnx.checker.check_model(final, full_check=True)
         onnx.save_model(final, str(job.folder / MODEL_FILE))
-        tools = {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "onnx": onnx.__version__,
-            "onnxsim": onnxsim.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "opset": str(OPSET),
-        }
+        tools = {**tool_versions("onnx", "onnxsim", "onnxruntime"), "opset": str(OPSET)}
         io = IoContract(INPUT, OUTPUT)
-        if quantized is None:
-            return Build(MODEL_FILE, io, tuple(rungs), tools)
-        key = quantized.quantizer.table.provenance.key
-        return Build(MODEL_FILE, io, tuple(rungs), tools, quantized.describe(), key)
+        return Build(MODEL_FILE, io, tuple(rungs), tools, *quantization_facts(quantized))
+
+
+def verified_graph(student: Student, size: tuple[int, int] | None) -> tuple[Any, list[Rung]]:
+    """The float graph that every target starts from (onnx.ModelProto), and the first rungs of its ladder.
+
+    Raises:
+        ParityError: It has other operators than it must, or simplification changed numbers.
+    """
+    raw = export_graph(student, size)
+    simplified = simplify(raw)
+    check_graph(simplified, expected_operators(student.config))
+    return simplified, [Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified))]
+
+
+def tool_versions(*packages: str) -> dict[str, str]:
+    """Python, torch and these packages."""
+    versions = {name: metadata.version(name) for name in packages}
+    return {"python": platform.python_version(), "torch": str(torch.__version__), **versions}
+
+
+def quantization_facts(quantized: Quantized | None) -> tuple[dict[str, Any], str | None]:
+    """What a `Build` says of its quantization: the description, and the key of the table."""
+    if quantized is None:
+        return {}, None
+    return quantized.describe(), quantized.quantizer.table.provenance.key
 
 
 def quantize_job(job: BuildJob, graph: Any, schemes: Sequence[str]) -> Quantized:  # noqa: ANN401 (onnx.ModelProto)

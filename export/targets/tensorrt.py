@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import torch
 
 from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import ParityError, require
-from ensharpen_edge.export.lint import check_exportable, expected_operators
+from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import Quantized
 from ensharpen_edge.export.request import Build, BuildJob
 from ensharpen_edge.export.targets.onnx import (
     INPUT,
     OUTPUT,
-    check_graph,
-    export_graph,
+    quantization_facts,
     quantize_job,
     reference_run,
-    simplify,
+    tool_versions,
+    verified_graph,
     with_size,
 )
 from ensharpen_edge.export.tensorrt.dla import CACHE, GRAPH, cache_text, for_accelerator
@@ -71,17 +68,13 @@ class TensorRtTarget:
         Raises:
             ParityError: A graph is not what TensorRT takes, or TensorRT-RTX refused it.
         """
-        import onnx
-
         check_exportable(job.student.config, job.size)
-        raw = export_graph(job.student)
-        simplified = simplify(raw)
-        check_graph(simplified, expected_operators(job.student.config))
+        simplified, first = verified_graph(job.student, None)
         graphs, quantized = list(float_graphs(simplified)), None
         if job.precision in self.schemes:
             quantized = quantize_job(job, simplified, self.schemes[job.precision])
             graphs += integer_graphs(quantized.quantizer, quantized.layers)
-        rungs = (Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified)), *_rungs(graphs, quantized))
+        rungs = (*first, *_rungs(graphs, quantized))
         finished = [_finished(graph, job) for graph in graphs]
         if job.size is not None:
             finished.append(_for_accelerator(simplified, job))
@@ -95,15 +88,8 @@ class TensorRtTarget:
             f"{JUDGED[job.precision]}.onnx",
             IoContract(INPUT, OUTPUT, dtype=job.image_dtype),
             rungs,
-            {
-                "python": platform.python_version(),
-                "torch": str(torch.__version__),
-                "onnx": onnx.__version__,
-                "onnxsim": metadata.version("onnxsim"),
-                "onnxruntime": metadata.version("onnxruntime"),
-            },
-            quantized.describe() if quantized else {},
-            quantized.quantizer.table.provenance.key if quantized else None,
+            tool_versions("onnx", "onnxsim", "onnxruntime"),
+            *quantization_facts(quantized),
             graph={"portable": checks, "shapes": [list(shape) for shape in shapes]},
             target=KIT,
         )

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
 from types import MappingProxyType
 from typing import Any
-
-import torch
 
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
@@ -18,11 +14,17 @@ from ensharpen_edge.calibration.recipe import Quantizer
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.delegates.report import delegate_reports, require_delegate
-from ensharpen_edge.export.lint import expected_operators
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import ALL_LAYERS, Quantized
 from ensharpen_edge.export.request import Build, BuildJob
-from ensharpen_edge.export.targets.onnx import INPUT, OUTPUT, check_graph, export_graph, quantize_job, simplify
+from ensharpen_edge.export.targets.onnx import (
+    INPUT,
+    OUTPUT,
+    quantization_facts,
+    quantize_job,
+    tool_versions,
+    verified_graph,
+)
 from ensharpen_edge.export.tflite.codes import PIXELS, activation_codes
 from ensharpen_edge.export.tflite.convert import to_tflite
 from ensharpen_edge.export.tflite.lowerings import LOWERINGS
@@ -80,11 +82,8 @@ class TfliteTarget:
             ParityError: The ONNX graph that it starts from is not what it should be.
         """
         calibrated = job.precision in self.schemes
-        raw = export_graph(job.student, None if calibrated else job.size)
-        simplified = simplify(raw)
-        check_graph(simplified, expected_operators(job.student.config))
+        simplified, rungs = verified_graph(job.student, None if calibrated else job.size)
         _check_operators(simplified, job.student.config.name)
-        rungs = [Rung("onnx", graph_run(raw)), Rung("onnxsim", graph_run(simplified))]
         conversion = Conversion(simplified, job.size or FIRST_SIZE, job.size is None, job.title, WEIGHTS[job.precision])
         quantized = None
         if calibrated:
@@ -97,19 +96,14 @@ class TfliteTarget:
         if job.require_delegate:
             require_delegate(operators, job.require_delegate)
         (job.folder / MODEL_FILE).write_bytes(content)
-        tools = {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            **{name: metadata.version(name) for name in ("onnx", "onnxsim", "ai-edge-litert")},
-        }
+        tools = tool_versions("onnx", "onnxsim", "ai-edge-litert")
         io = IoContract(INPUT, OUTPUT, layout="NHWC", dtype=job.image_dtype)
         return Build(
             MODEL_FILE,
             io,
             tuple(rungs),
             tools,
-            quantized.describe() if quantized else {},
-            quantized.quantizer.table.provenance.key if quantized else None,
+            *quantization_facts(quantized),
             graph={
                 "operators": operators.counts,
                 "minimum_runtime": minimum_runtime(operators.operators),

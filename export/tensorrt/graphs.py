@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from ensharpen_edge.calibration.layers import Layer
 from ensharpen_edge.calibration.recipe import Quantizer
+from ensharpen_edge.export.targets.onnx import to_half
 
 WEAK_OPSET, STRONG_OPSET = 17, 19
 """TensorRT 8.x reads up to 17; scales of quantization in half precision exist from 19 on."""
@@ -37,7 +37,7 @@ def float_graphs(model: Any) -> tuple[PortableGraph, ...]:  # noqa: ANN401 (onnx
     """fp32, and fp16 for strongly typed networks."""
     return (
         PortableGraph("fp32", model, "fp32", "any TensorRT; the weakly typed builders (8.5 to 10) make fp16 of it"),
-        PortableGraph("fp16", halved(model), "fp16", "TensorRT 10 and later, strongly typed"),
+        PortableGraph("fp16", to_half(model), "fp16", "TensorRT 10 and later, strongly typed"),
     )
 
 
@@ -53,17 +53,6 @@ def integer_graphs(quantizer: Quantizer, layers: Sequence[Layer]) -> tuple[Porta
         PortableGraph("int8-fp16", with_half_islands(whole), "int8", "TensorRT 10 and later, strongly typed"),
         PortableGraph("int8-fp16-dense", with_half_islands(part), "int8", "the same without depthwise convolutions"),
     )
-
-
-def halved(model: Any) -> Any:  # noqa: ANN401
-    """fp16 weights and arithmetic, float32 images."""
-    import onnx
-    from onnxconverter_common import float16
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # one per weight below fp16's smallest normal number
-        copied = onnx.ModelProto.FromString(model.SerializeToString())
-        return float16.convert_float_to_float16(copied, keep_io_types=True)
 
 
 def with_half_islands(model: Any) -> Any:  # noqa: ANN401

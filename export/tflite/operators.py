@@ -23,7 +23,6 @@ class Operator:
             `constant` when it only expands a constant.
         macs: Multiplications and additions at the size that the file opens with.
         rank: Largest rank of its tensors.
-        output: Name of what it writes.
     """
 
     name: str
@@ -31,7 +30,6 @@ class Operator:
     kind: str
     macs: int
     rank: int
-    output: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,6 @@ def read_operators(content: bytes) -> ModelOperators:
                     _kind(name, [types[tensor.type].lower() for tensor in reads], constant),
                     _macs(name, reads, writes),
                     max(len(tensor.shape) for tensor in (*reads, *writes)),
-                    writes[0].name.decode(),
                 )
             )
         free = any(-1 in _sides(graph.tensors[index].shapeSignature) for index in graph.inputs)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from ensharpen_edge.calibration.rounding import weight_scales
-from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.export.tflite.builder import Array, TfliteBuilder
 
 _LARGEST = 127
@@ -56,14 +55,3 @@ def int_constant(builder: TfliteBuilder, name: str, values: Array, steps: Array,
 
 
 STORES: dict[str, Store] = {"float32": _float32, "float16": _float16, "int8": _int8, "hybrid": _hybrid}
-
-
-def find_store(name: str) -> Store:
-    """The way called `name`.
-
-    Raises:
-        UsageError: There is none; names the nearest.
-    """
-    if name not in STORES:
-        raise unknown_name("way to store weights", name, STORES)
-    return STORES[name]

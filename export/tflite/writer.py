@@ -13,7 +13,7 @@ from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.export.tflite.builder import Array, TfliteBuilder
 from ensharpen_edge.export.tflite.codes import Codes
 from ensharpen_edge.export.tflite.shapes import Shape, nhwc_shapes
-from ensharpen_edge.export.tflite.weights import find_store, int_constant
+from ensharpen_edge.export.tflite.weights import STORES, int_constant
 
 FREE = (1, -1, -1)
 """Batch, height and width of a file for free sizes."""
@@ -171,7 +171,7 @@ class GraphWriter:
 
     def float_weights(self, name: str, values: Array, axis: int) -> int:
         """Constant weights of a float layer."""
-        return find_store(self.job.weights)(self.builder, name, values, axis)
+        return STORES[self.job.weights](self.builder, name, values, axis)
 
     def integer_weights(self, name: str, values: Array, axis: int) -> int:
         """Constant weights of a layer in codes, which lie on the grid of their steps already."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import numpy as np
 from ensharpen_edge.errors import IntegrityError, require
 from ensharpen_edge.runtime.engine import F32
 from ensharpen_edge.runtime.mil.operations import OPERATIONS
+from ensharpen_edge.runtime.mil.quiet import quiet
 
 _FLOATS = {"fp16": np.float16, "fp32": np.float32}
 
@@ -21,7 +19,7 @@ class MilProgram:
     """The program of a `.mlpackage`, read from its protobuf and weight file.
 
     Every result is rounded to the type that its operation declares, so a half-precision program computes as one;
-    sums inside an operation are taken in float32.
+    sums of dense convolutions are taken in double precision, others in float32.
 
     Args:
         path: The package.
@@ -32,8 +30,7 @@ class MilProgram:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with _quiet():
+        with quiet():
             ct = require("coremltools", "coreml")
             from coremltools.converters.mil.frontend.milproto.load import load
 
@@ -52,7 +49,6 @@ class MilProgram:
             raise IntegrityError(f"{path}: holds operations that are not known here: {', '.join(unknown)}")
         self.shape = tuple(int(side) for side in self._function.inputs[self.input].shape)
         self.is_image = spec.description.input[0].type.WhichOneof("Type") == "imageType"
-        self.scale = self._image_scale(spec)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -88,9 +84,6 @@ class MilProgram:
                 found[op.outputs[0].name] = _plain(op.materialized_val_inference())
         return found
 
-    def _image_scale(self, spec: Any) -> float:  # noqa: ANN401
-        return 255.0 if self.is_image else 1.0
-
 
 def _constant_kinds(operations: list[Any]) -> set[str]:
     return {op.op_type for op in operations if op.op_type == "const" or op.op_type.startswith("constexpr_")}
@@ -119,14 +112,3 @@ def _rounded(result: Any, var: Any) -> Any:  # noqa: ANN401
         return array
     kind = _FLOATS.get(types.builtin_to_string(var.dtype), np.float32)
     return array.astype(kind).astype(np.float32)
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:  # noqa: ANN401
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)

@@ -12,7 +12,7 @@ from ensharpen_edge.export.tflite.operators import ModelOperators, Operator, rea
 
 
 def operator(name="CONV_2D", version=1, kind="float32", macs=10, rank=4) -> Operator:
-    return Operator(name, version, kind, macs, rank, "x")
+    return Operator(name, version, kind, macs, rank)
 
 
 def report(name, *operators, free=False):
