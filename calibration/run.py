@@ -39,7 +39,7 @@ class FloatGraph:
 
     Attributes:
         model: onnx.ModelProto, float32, one input and one output.
-        sha256: Of the graph, serialised.
+        sha256: See `graph_hash`.
         weights: sha256 of the checkpoint.
         multiple_of: Sides must be multiples of this.
         name: Of the network.
@@ -79,8 +79,19 @@ class FloatGraph:
 
 
 def graph_hash(model: Any) -> str:  # noqa: ANN401
-    """sha256 of a graph's nodes and weights, whatever its file's own metadata say."""
-    return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
+    """sha256 of what a graph computes with which tensors: operators, attributes, names and shapes.
+
+    The numbers in it are left out: they follow from the checkpoint, whose hash goes beside this one, but for the last
+    bits, in which machines differ when they fold layers into each other.
+    """
+    graph = model.graph
+    parts = [node.SerializeToString(deterministic=True) for node in graph.node]
+    parts += [f"{weights.name} {weights.data_type} {list(weights.dims)}".encode() for weights in graph.initializer]
+    parts += [value.SerializeToString(deterministic=True) for value in (*graph.input, *graph.output)]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

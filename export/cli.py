@@ -14,18 +14,19 @@ from ensharpen_edge.errors import ParityError, QualityError, UsageError, require
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """`HxW` in pixels.
+def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...]:
+    """`HxW` in pixels, several with commas.
 
     Raises:
         UsageError: Anything else.
     """
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if match is None:
-        raise UsageError(f"--size must look like 512x768 (height x width), got {text!r}")
-    return int(match[1]), int(match[2])
+    found = []
+    for part in text.split(",") if text is not None else ():
+        match = re.fullmatch(r"(\d+)x(\d+)", part.strip())
+        if match is None:
+            raise UsageError(f"--size must look like 512x768 (height x width), got {part!r}")
+        found.append((int(match[1]), int(match[2])))
+    return tuple(dict.fromkeys(found))
 
 
 @app.command()
@@ -39,13 +40,23 @@ def export(
         typer.Option(help="fp32, fp16, int8, and for tflite int16x8, int8-weights, int8-dynamic; several with commas."),
     ] = "fp32",
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("build"),
-    size: Annotated[str | None, typer.Option(help="Static HxW; without it the graph takes any size.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Static HxW; without it the graph takes any size. For coreml several with commas."),
+    ] = None,
+    flexible: Annotated[
+        bool, typer.Option("--flexible", help="A coreml package for all sizes between those of --size.")
+    ] = False,
     data: Annotated[
         list[Path] | None,
         typer.Option(help="For the quality gate: sharp photographs, or real pairs in blur/ and sharp/; repeatable."),
     ] = None,
     calib: Annotated[
-        Path | None, typer.Option(help="For int8: photographs, or the folder that ensharpen-calibrate wrote.")
+        Path | None,
+        typer.Option(
+            help="For int8: photographs, or the folder that ensharpen-calibrate wrote; "
+            "a shipped model comes with a table."
+        ),
     ] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=2, help="Crops to calibrate with.")] = 128,
     crop: Annotated[int, typer.Option(min=8, help="Side of those crops.")] = 256,
@@ -73,6 +84,9 @@ def export(
     deployment: Annotated[
         str | None, typer.Option(help="Oldest system of a coreml package: iOS16, iOS17, iOS18.")
     ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Beside a coreml package its .mlmodelc, which needs macOS.")
+    ] = False,
     require_delegate: Annotated[
         str | None, typer.Option(help="Refuse a tflite file that it would not run whole: xnnpack, gpu, nnapi, ...")
     ] = None,
@@ -100,9 +114,9 @@ def export(
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.export.gate import GateLimits
     from ensharpen_edge.export.pipeline import artifact_name, export_model
-    from ensharpen_edge.export.quantization import QuantizationRequest
+    from ensharpen_edge.export.quantization import QuantizationRequest, shipped_calibration
     from ensharpen_edge.export.registry import check_precision, choose_image_dtype, choose_scheme, find_target
-    from ensharpen_edge.export.request import ExportRequest
+    from ensharpen_edge.export.request import CoremlOptions, ExportRequest
     from ensharpen_edge.export.tables import print_result, result_dict
 
     chosen = find_target(target)
@@ -110,29 +124,31 @@ def export(
     for part in precisions:
         check_precision(chosen, part)
         choose_image_dtype(chosen, part, image)
+    sizes = parse_sizes(size)
     limits = GateLimits(mean_drop=max_drop, retained=min_retained, agreement=min_agreement)
     results = []
     for part in precisions:
         quantization = None
-        if calib is not None and part in chosen.schemes:
+        calibration = calib or shipped_calibration(model)
+        if calibration is not None and part in chosen.schemes:
             settings = QuantizationSettings(choose_scheme(chosen, part, scheme), method, rounding)
             wanted = PlanRequest(settings, names_in(keep), plan_drop)
             quantization = QuantizationRequest(
-                calib, plan, wanted, count, crop, allow_few=allow_few, cache=default_cache()
+                calibration, plan, wanted, count, crop, allow_few=allow_few, cache=default_cache()
             )
         request = ExportRequest(
             model,
             target,
             part,
             out,
-            parse_size(size),
+            sizes[0] if sizes else None,
             tuple(data or ()),
             drill,
             limits,
             quantization,
             image,
             require_delegate,
-            deployment,
+            CoremlOptions(deployment, sizes[1:], flexible, compiled),
         )
         console = stderr()
         try:

@@ -37,7 +37,7 @@ from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import LIMITS, PIXELS_OUT, ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
 from ensharpen_edge.export.registry import check_precision, choose_image_dtype, find_target
-from ensharpen_edge.export.request import Build, BuildJob, ExportRequest, Target
+from ensharpen_edge.export.request import Build, BuildJob, ExportRequest, Size, Target
 from ensharpen_edge.export.tiling_check import check_tiling
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
@@ -153,7 +153,7 @@ def _build(
             quantization=request.quantization,
             image_dtype=image_dtype,
             require_delegate=request.require_delegate,
-            deployment=request.deployment,
+            coreml=request.coreml,
             tables=request.out,
             step=step,
         )
@@ -178,7 +178,7 @@ def _build(
         rungs = [Rung("torch", reference), Rung("folded", torch_run(folded)), *build.rungs]
         stride = student.config.total_stride
         limits_as = PIXELS_OUT if _rounds(build.io, request.precision) else request.precision
-        parity = climb([*rungs, Rung("artifact", exported, limits_as)], _probes(request.size, stride))
+        parity = climb([*rungs, Rung("artifact", exported, limits_as)], _probes(request.sizes, stride))
         evidence["parity"] = parity.to_dict()
         _check_parity(parity, build, limits.agreement)
         tile_sizes: tuple[int, ...] = ()
@@ -236,8 +236,8 @@ def torch_run(student: Student) -> Run:
     return run
 
 
-def _probes(size: tuple[int, int] | None, stride: int = TOTAL_STRIDE) -> list[Probe]:
-    shapes = (size,) if size else [(round_up(height, stride), round_up(width, stride)) for height, width in SHAPES]
+def _probes(sizes: tuple[Size, ...], stride: int = TOTAL_STRIDE) -> list[Probe]:
+    shapes = sizes or [(round_up(height, stride), round_up(width, stride)) for height, width in SHAPES]
     return [
         dataclasses.replace(probe, image=_fit_image(probe.image, shape))
         for shape in shapes

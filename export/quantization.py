@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,12 @@ class Quantized:
             "worst_layer_psnr": round(worst.psnr, 2) if worst else None,
             "plan_notes": self.plan.notes,
         }
+
+
+def shipped_calibration(model: str) -> Path | None:
+    """Folder of the table and the plans that come with a shipped model, or None."""
+    with resources.as_file(resources.files("ensharpen_edge.weights") / f"{model}-calibration") as folder:
+        return folder if (folder / TABLE).is_file() else None
 
 
 def quantize_graph(graph: FloatGraph, request: QuantizationRequest, folder: Path, step: Step) -> Quantized:

@@ -25,6 +25,27 @@ LARGEST_SIDE = 8192
 """Of a static graph: larger photographs are cut into windows anyway."""
 
 
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
+
+@dataclass(frozen=True)
+class CoremlOptions:
+    """What only Core ML packages can be.
+
+    Attributes:
+        deployment: Oldest system that the package is for, or None for the oldest that can run it.
+        more_sizes: That it takes besides the first one.
+        flexible: It takes all sizes between the smallest and the largest of them.
+        compiled: Beside the package its compiled form is wanted.
+    """
+
+    deployment: str | None = None
+    more_sizes: tuple[Size, ...] = ()
+    flexible: bool = False
+    compiled: bool = False
+
+
 @dataclass(frozen=True)
 class ExportRequest:
     """One export.
@@ -38,7 +59,7 @@ class ExportRequest:
         fault: Stage to damage in a drill (`FAULTS`), or None.
         limits: What the quality gate demands.
         quantization: For the precisions in `QUANTIZED`.
-        deployment: Oldest system that a Core ML package is for, or None for the target's choice.
+        coreml: See `CoremlOptions`.
         require_delegate: Name of a delegate that must run the whole file, or None.
         image_dtype: What image the file takes and returns (`artifact.DTYPES`), or None for the target's choice.
     """
@@ -54,7 +75,7 @@ class ExportRequest:
     quantization: QuantizationRequest | None = None
     image_dtype: str | None = None
     require_delegate: str | None = None
-    deployment: str | None = None
+    coreml: CoremlOptions = field(default_factory=CoremlOptions)
 
     def __post_init__(self) -> None:
         if self.precision in QUANTIZED and self.quantization is None:
@@ -62,12 +83,22 @@ class ExportRequest:
                 f"{self.precision} needs photographs, or a calibration table made from them",
                 hint="--calib my_photos",
             )
-        if self.size and any(side % TOTAL_STRIDE or not 0 < side <= LARGEST_SIDE for side in self.size):
-            raise UsageError(
-                f"--size {self.size[0]}x{self.size[1]}: sides must be multiples of {TOTAL_STRIDE} up to {LARGEST_SIDE}"
-            )
+        for height, width in self.sizes:
+            if any(side % TOTAL_STRIDE or not 0 < side <= LARGEST_SIDE for side in (height, width)):
+                raise UsageError(
+                    f"--size {height}x{width}: sides must be multiples of {TOTAL_STRIDE} up to {LARGEST_SIDE}"
+                )
+        if self.target != "coreml" and self.coreml != CoremlOptions():
+            raise UsageError("several sizes, --flexible, --compile and --deployment are for coreml packages")
+        if self.coreml.flexible and not self.coreml.more_sizes:
+            raise UsageError("--flexible needs two sizes to lie between", hint="--size 256x256,1024x1024")
         if self.fault is not None and self.fault not in FAULTS:
             raise UsageError(f"unknown stage {self.fault!r} for a drill", hint=f"known: {', '.join(FAULTS)}")
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """All that were named, the usual one first."""
+        return (self.size, *self.coreml.more_sizes) if self.size else ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +116,7 @@ class BuildJob:
         training: From the checkpoint's card.
         quantization: See `ExportRequest`.
         image_dtype: In `artifact.DTYPES`.
-        require_delegate, deployment: See `ExportRequest`.
+        require_delegate, coreml: See `ExportRequest`.
         tables: Folder for calibration tables.
         step: Called with what is going on.
     """
@@ -101,7 +132,7 @@ class BuildJob:
     quantization: QuantizationRequest | None = None
     image_dtype: str = FLOAT_DTYPE
     require_delegate: str | None = None
-    deployment: str | None = None
+    coreml: CoremlOptions = field(default_factory=CoremlOptions)
     tables: Path = Path()
     step: Step = lambda _text: None
 

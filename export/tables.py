@@ -26,6 +26,10 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
         console.print(_quantization_line(manifest.quantization, manifest.precision))
     if "delegates" in manifest.graph:
         console.print(_delegate_table(manifest.graph))
+    if "neural_engine" in manifest.graph:
+        console.print(_neural_engine_table(manifest.graph))
+    if "compiled" in manifest.graph:
+        console.print(manifest.graph["compiled"])
     if "portable" in manifest.graph:
         console.print(_portable_table(manifest.graph["portable"]))
         console.print("engines are built on the device: copy the folder there, then: python3 build_engine.py")
@@ -110,6 +114,28 @@ def _delegate_table(graph: dict[str, Any]) -> Table:
             str(report["partitions"]),
             refused or (f"nothing; needs {', '.join(needs)}" if needs else "nothing"),
         )
+    return table
+
+
+def _neural_engine_table(graph: dict[str, Any]) -> Table:
+    report = graph["neural_engine"]
+    sizes = ", ".join(f"{height}x{width}" for height, width in graph["sizes"])
+    table = Table(title="Neural Engine, by what is documented of it")
+    table.caption = "; ".join(
+        [
+            f"for {graph['deployment']} and later, {sizes}{' and between' if graph['flexible'] else ''}",
+            f"rows padded to 64 bytes: {report['padding']:.2f}x the memory",
+            *report["notes"],
+        ]
+    )
+    table.add_column("chips")
+    table.add_column("operations that run there", justify="right")
+    table.add_column("those that do not")
+    for chips, entry in report["generations"].items():
+        leaves = ", ".join(f"{count} {reason}" for reason, count in entry["leaves"].items())
+        table.add_row(chips, f"{entry['native']} of {report['operations']}", leaves or "none")
+    for device, count in report.get("planned", {}).items():
+        table.add_row(f"this Mac: {device}", str(count), "as Core ML plans")
     return table
 
 

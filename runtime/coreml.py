@@ -21,6 +21,8 @@ class _Program(Protocol):
     output: str
     shape: tuple[int, ...]
 
+    def accepts(self, shape: tuple[int, ...]) -> bool: ...
+
     def run(self, image: F32) -> F32: ...
 
 
@@ -53,8 +55,8 @@ class CoremlEngine:
 
     def run(self, batch: Batch) -> Batch:
         """See `Engine.run`."""
-        if tuple(batch.shape) != self._program.shape:
-            raise UsageError(f"the package takes {self._program.shape}, not {tuple(batch.shape)}")
+        if not self._program.accepts(tuple(batch.shape)):
+            raise UsageError(f"the package takes {self._program.shape} by default, and not {tuple(batch.shape)}")
         output = self._program.run(np.asarray(batch, dtype=np.float32))
         if not self._pixels:
             return output
@@ -76,6 +78,7 @@ class _AppleProgram:
     def __init__(self, path: Path, units: str, program: _Program, pixels: bool) -> None:
         ct = require("coremltools", "coreml")
         self.input, self.output, self.shape = program.input, program.output, program.shape
+        self.accepts = program.accepts
         self._pixels = pixels
         self._model: Any = ct.models.MLModel(str(path), compute_units=getattr(ct.ComputeUnit, units))
 

@@ -22,7 +22,9 @@ class CoremlJob:
     """One package to write.
 
     Attributes:
-        model: onnx.ModelProto, float, of fixed size, shuffles in depth order.
+        model: onnx.ModelProto, float, for any size, shuffles in depth order.
+        sizes: (height, width) that it takes, the usual one first.
+        flexible: All between the smallest and the largest of them are taken as well.
         half: Compute in half precision.
         deployment: In `DEPLOYMENTS`.
         pixels: Images in and out (RGB), instead of arrays in [0, 1].
@@ -31,7 +33,9 @@ class CoremlJob:
     """
 
     model: Any
+    sizes: tuple[tuple[int, int], ...]
     half: bool
+    flexible: bool = False
     deployment: str = "iOS16"
     pixels: bool = False
     coded: CodedConvolutions = field(default_factory=CodedConvolutions)
@@ -48,10 +52,10 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
     with quiet():
         ct = require("coremltools", "coreml")
         from coremltools.converters.mil import Builder as mb
+        from coremltools.converters.mil.mil import get_new_symbol
 
         target = getattr(ct.target, job.deployment)
         source, result = job.model.graph.input[0], job.model.graph.output[0]
-        shape = tuple(side.dim_value for side in source.type.tensor_type.shape.dim)
         white = 255.0 if job.pixels else 1.0
 
         def program(image: Any) -> Any:  # noqa: ANN401 (the argument's name is the input's)
@@ -68,7 +72,9 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
                 output = mb.mul(x=output, y=np.float32(white), name="to_pixels")
             return mb.identity(x=output, name=result.name)
 
-        made = mb.program(input_specs=[mb.TensorSpec(shape=shape)], opset_version=target)(program)
+        sides = job.sizes[0] if len(job.sizes) == 1 else (get_new_symbol(), get_new_symbol())
+        made = mb.program(input_specs=[mb.TensorSpec(shape=(1, 3, *sides))], opset_version=target)(program)
+        shape = _shape(ct, job)
         if job.pixels:
             inputs = [ct.ImageType(name=source.name, shape=shape, scale=1.0 / 255.0, color_layout=ct.colorlayout.RGB)]
             outputs = [ct.ImageType(name=result.name, color_layout=ct.colorlayout.RGB)]
@@ -85,6 +91,16 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
         )
         describe(model, job.metadata)
     return model
+
+
+def _shape(ct: Any, job: CoremlJob) -> Any:  # noqa: ANN401 (what the input types of coremltools take)
+    shapes = [(1, 3, *size) for size in job.sizes]
+    if len(shapes) == 1:
+        return shapes[0]
+    if not job.flexible:
+        return ct.EnumeratedShapes(shapes=shapes, default=shapes[0])
+    ranges = [ct.RangeDim(min(sides), max(sides), default=sides[0]) for sides in zip(*job.sizes, strict=True)]
+    return ct.Shape(shape=(1, 3, *ranges))
 
 
 def describe(model: Any, metadata: dict[str, str]) -> None:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -10,9 +11,11 @@ from ensharpen_edge import __version__
 from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
+from ensharpen_edge.export.coreml.compiling import compile_package
 from ensharpen_edge.export.coreml.compression import COMPRESSIONS, compress_weights
 from ensharpen_edge.export.coreml.convert import DEPLOYMENTS, CoremlJob, package_bytes, to_coreml
 from ensharpen_edge.export.coreml.lowerings import LOWERINGS
+from ensharpen_edge.export.coreml.neural_engine import neural_engine_report
 from ensharpen_edge.export.coreml.writer import CodedConvolutions
 from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import Rung
@@ -25,7 +28,6 @@ from ensharpen_edge.export.targets.onnx import (
     quantize_job,
     tool_versions,
     verified_graph,
-    with_size,
 )
 from ensharpen_edge.runtime.mil.program import MilProgram
 from ensharpen_edge.runtime.mil.quiet import quiet
@@ -65,8 +67,10 @@ class CoremlTarget:
         """
         size = job.size or SIZE
         check_exportable(job.student.config, size)
-        if any(side % ALIGNMENT for side in size):
-            raise UsageError(f"--size {size[0]}x{size[1]}: Core ML wants multiples of {ALIGNMENT}")
+        sizes = (size, *job.coreml.more_sizes)
+        for height, width in sizes:
+            if height % ALIGNMENT or width % ALIGNMENT:
+                raise UsageError(f"--size {height}x{width}: Core ML wants multiples of {ALIGNMENT}")
         deployment = _deployment(job)
         simplified, rungs = verified_graph(job.student, None)
         strange = sorted({node.op_type for node in simplified.graph.node} - set(LOWERINGS) - {"Constant"})
@@ -87,7 +91,8 @@ class CoremlTarget:
             "checkpoint_sha256": job.weights,
             "precision": job.precision,
         }
-        model = to_coreml(CoremlJob(with_size(graph, size), half, deployment, pixels, coded, description))
+        flexible = job.coreml.flexible
+        model = to_coreml(CoremlJob(graph, sizes, half, flexible, deployment, pixels, coded, description))
         if job.precision in COMPRESSIONS:
             job.step("compressing the weights")
             with quiet():
@@ -95,23 +100,37 @@ class CoremlTarget:
         path = job.folder / PACKAGE
         with quiet():
             model.save(str(path))
+        facts = self._facts(job, path, sizes) | {"deployment": deployment}
         return Build(
             f"{PACKAGE}/Manifest.json",
             IoContract(INPUT, OUTPUT, dtype=job.image_dtype),
             tuple(rungs),
             tool_versions("onnx", "onnxsim", "coremltools"),
             *quantization_facts(quantized),
-            graph={
-                "operations": MilProgram(path).counts,
-                "package_bytes": package_bytes(path),
-                "deployment": deployment,
-            },
+            graph=facts,
         )
+
+    def _facts(self, job: BuildJob, package: Path, sizes: tuple[tuple[int, int], ...]) -> dict[str, Any]:
+        """For the manifest's `graph`, read from the saved package; `--compile` happens here."""
+        program = MilProgram(package)
+        facts: dict[str, Any] = {
+            "operations": program.counts,
+            "package_bytes": package_bytes(package),
+            "sizes": [list(size) for size in sizes],
+            "flexible": job.coreml.flexible,
+            "neural_engine": neural_engine_report(program, job.coreml.flexible),
+        }
+        if job.coreml.compiled:
+            facts["compiled"], planned = compile_package(package)
+            facts["neural_engine"] |= {"planned": planned} if planned else {}
+        return facts
 
 
 def _deployment(job: BuildJob) -> str:
     oldest = CODES if job.precision == "int8" else FLOATS
-    wanted = job.deployment or oldest
+    if job.precision in COMPRESSIONS:
+        oldest = COMPRESSIONS[job.precision].deployment
+    wanted = job.coreml.deployment or oldest
     if wanted not in DEPLOYMENTS:
         raise UsageError(f"unknown system {wanted!r}", hint=f"known: {', '.join(DEPLOYMENTS)}")
     if DEPLOYMENTS.index(wanted) < DEPLOYMENTS.index(oldest):

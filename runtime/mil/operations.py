@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ensharpen_edge.runtime.engine import F32
 
@@ -16,34 +15,53 @@ Operation = Callable[[Inputs], Any]
 
 def _conv(inputs: Inputs) -> F32:
     x, weight = inputs["x"], inputs["weight"]
-    groups, (stride_y, stride_x) = int(inputs.get("groups", 1)), (int(s) for s in inputs.get("strides", (1, 1)))
-    top, bottom, left, right = (int(p) for p in inputs.get("pad", (0, 0, 0, 0)))
-    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    rows, columns = weight.shape[2:]
-    windows = sliding_window_view(padded, (rows, columns), axis=(2, 3))[:, :, ::stride_y, ::stride_x]
-    if groups == 1:
-        # In double precision, so that a pixel's sum does not depend on where a matrix product has its edges.
-        wide = np.tensordot(windows.astype(np.float64), weight.astype(np.float64), axes=((1, 4, 5), (1, 2, 3)))
-        result = wide.transpose(0, 3, 1, 2)
-    else:
-        parts = np.split(windows, groups, axis=1)
-        result = np.concatenate(
-            [
-                np.einsum("nchwyx,ocyx->nohw", part, kernel, optimize=False)
-                for part, kernel in zip(parts, np.split(weight, groups, axis=0), strict=True)
-            ],
-            axis=1,
-        )
+    groups, strides = int(inputs.get("groups", 1)), tuple(int(side) for side in inputs.get("strides", (1, 1)))
+    top, bottom, left, right = (int(side) for side in inputs.get("pad", (0, 0, 0, 0)))
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right))) if top or bottom or left or right else x
+    sums = _depthwise if groups == x.shape[1] == weight.shape[0] else _grouped
+    result = sums(padded, weight, strides, groups)
     bias = inputs.get("bias")
     return np.asarray(result if bias is None else result + bias.reshape(1, -1, 1, 1), dtype=np.float32)
+
+
+def _shifted(x: F32, kernel: tuple[int, int], strides: tuple[int, ...]) -> Iterator[tuple[int, int, F32]]:
+    """For every place in a kernel what it meets at all output pixels."""
+    rows, columns = kernel
+    height, width = (x.shape[2] - rows) // strides[0] + 1, (x.shape[3] - columns) // strides[1] + 1
+    for row in range(rows):
+        for column in range(columns):
+            below, right = row + (height - 1) * strides[0] + 1, column + (width - 1) * strides[1] + 1
+            yield row, column, x[:, :, row : below : strides[0], column : right : strides[1]]
+
+
+def _depthwise(x: F32, weight: F32, strides: tuple[int, ...], _groups: int) -> F32:
+    total: F32 | None = None
+    for row, column, part in _shifted(x, weight.shape[2:], strides):
+        term = part * weight[:, 0, row, column].reshape(1, -1, 1, 1)
+        total = term if total is None else total + term
+    return np.asarray(total)
+
+
+def _grouped(x: F32, weight: F32, strides: tuple[int, ...], groups: int) -> F32:
+    """In double precision, so that a pixel's sum does not depend on where a matrix product has its edges."""
+    parts = [part for _, _, part in _shifted(x, weight.shape[2:], strides)]
+    count, _, height, width = parts[0].shape
+    windows = np.stack(parts, axis=2).astype(np.float64).reshape(count, groups, -1, height * width)
+    kernels = weight.astype(np.float64).reshape(groups, weight.shape[0] // groups, -1)
+    return np.asarray((kernels @ windows).reshape(count, -1, height, width))
 
 
 def _conv_transpose(inputs: Inputs) -> F32:
     """Kernels that do not overlap."""
     x, weight = inputs["x"], inputs["weight"]
     rows, columns = weight.shape[2:]
-    blocks = np.einsum("nchw,cokl->nohkwl", x, weight)
-    count, outputs, height, _, width, _ = blocks.shape
+    count, channels, height, width = x.shape
+    kernels = weight.astype(np.float64).reshape(channels, -1).T
+    outputs = weight.shape[1]
+    sums = (kernels @ x.astype(np.float64).reshape(count, channels, -1)).reshape(
+        count, outputs, rows, columns, height, width
+    )
+    blocks = sums.transpose(0, 1, 4, 2, 5, 3)
     result = blocks.reshape(count, outputs, height * rows, width * columns)
     bias = inputs.get("bias")
     return np.asarray(result if bias is None else result + bias.reshape(1, -1, 1, 1), dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,26 @@ from ensharpen_edge.errors import IntegrityError, require
 from ensharpen_edge.runtime.engine import F32
 from ensharpen_edge.runtime.mil.operations import OPERATIONS
 from ensharpen_edge.runtime.mil.quiet import quiet
+from ensharpen_edge.runtime.mil.sizes import array_sizes, image_sizes
 
 _FLOATS = {"fp16": np.float16, "fp32": np.float32}
+
+
+@dataclass(frozen=True)
+class Performed:
+    """One operation as it ran.
+
+    Attributes:
+        kind: MIL's name.
+        numbers: Of the result: fp16, fp32, int8, ...
+        shape: Of the result.
+        kernel: (rows, columns), of convolutions.
+    """
+
+    kind: str
+    numbers: str
+    shape: tuple[int, ...]
+    kernel: tuple[int, ...]
 
 
 class MilProgram:
@@ -23,13 +42,16 @@ class MilProgram:
 
     Args:
         path: The package.
+        rounded: Off, results stay float32 whatever is declared: what a half-precision program would compute but for
+            its arithmetic.
 
     Raises:
         MissingToolError: coremltools is not installed.
         IntegrityError: The package is damaged, or holds an operation that is not known here.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rounded: bool = True) -> None:
+        self._rounded = rounded
         with quiet():
             ct = require("coremltools", "coreml")
             from coremltools.converters.mil.frontend.milproto.load import load
@@ -47,8 +69,14 @@ class MilProgram:
         unknown = sorted({op.op_type for op in self._operations} - set(OPERATIONS) - _constant_kinds(self._operations))
         if unknown:
             raise IntegrityError(f"{path}: holds operations that are not known here: {', '.join(unknown)}")
-        self.shape = tuple(int(side) for side in self._function.inputs[self.input].shape)
-        self.is_image = spec.description.input[0].type.WhichOneof("Type") == "imageType"
+        taken = spec.description.input[0].type
+        self.is_image = taken.WhichOneof("Type") == "imageType"
+        self.sizes = image_sizes(taken.imageType) if self.is_image else array_sizes(taken.multiArrayType)
+        self.shape: tuple[int, ...] = (1, 3, *self.sizes.default)
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """Whether an input of this shape is one that the package declares."""
+        return shape[:2] == (1, 3) and self.sizes.accepts((shape[2], shape[3]))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -60,7 +88,16 @@ class MilProgram:
         return dict(sorted(found.items()))
 
     def run(self, image: F32) -> F32:
-        """What the program writes for an input; float32, of the shape that the package has."""
+        """What the program writes for an input of a shape that it accepts; float32."""
+        return self._run(image, None)
+
+    def performed(self) -> list[Performed]:
+        """The operations at the default size, in order, constants apart."""
+        steps: list[Performed] = []
+        self._run(np.zeros(self.shape, dtype=np.float32), steps)
+        return steps
+
+    def _run(self, image: F32, steps: list[Performed] | None) -> F32:
         values: dict[str, Any] = {self.input: image, **self._constants}
         last = {var.name: number for number, op in enumerate(self._operations) for var in _read(op)}
         for number, op in enumerate(self._operations):
@@ -68,11 +105,20 @@ class MilProgram:
                 continue
             inputs = {key: _value(var, values) for key, var in op.inputs.items() if var is not None}
             result = OPERATIONS[op.op_type](inputs)
-            values[op.outputs[0].name] = _rounded(result, op.outputs[0])
+            values[op.outputs[0].name] = result = self._as_declared(result, op.outputs[0])
+            if steps is not None:
+                kernel = inputs["weight"].shape[2:] if "weight" in inputs else ()
+                steps.append(Performed(op.op_type, _numbers(op.outputs[0]), result.shape, kernel))
             for var in _read(op):
                 if last[var.name] == number and var.name not in self._constants:
                     values.pop(var.name, None)
         return np.asarray(values[self.output], dtype=np.float32)
+
+    def _as_declared(self, result: Any, var: Any) -> Any:  # noqa: ANN401
+        array = np.asarray(result)
+        if array.dtype.kind != "f" or not self._rounded:
+            return array
+        return array.astype(_FLOATS.get(_numbers(var), np.float32)).astype(np.float32)
 
     def _materialized(self) -> dict[str, Any]:
         """Values of constants and compressed weights."""
@@ -104,11 +150,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return array.astype(np.float32) if array.dtype.kind == "f" else array if array.ndim else array.item()
 
 
-def _rounded(result: Any, var: Any) -> Any:  # noqa: ANN401
+def _numbers(var: Any) -> str:  # noqa: ANN401
     from coremltools.converters.mil.mil import types
 
-    array = np.asarray(result)
-    if array.dtype.kind != "f":
-        return array
-    kind = _FLOATS.get(types.builtin_to_string(var.dtype), np.float32)
-    return array.astype(kind).astype(np.float32)
+    return str(types.builtin_to_string(var.dtype))

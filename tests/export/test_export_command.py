@@ -127,7 +127,7 @@ def test_static_ladder_runs_photographs_at_every_size():
     from ensharpen_edge.export.pipeline import _probes
 
     for size in ((160, 192), (512, 768), (120, 1024)):
-        probes = _probes(size)
+        probes = _probes((size,))
         assert sum(probe.name.startswith("photo-") for probe in probes) >= 4
         assert {probe.image.shape for probe in probes} == {(1, 3, *size)}
 

@@ -39,6 +39,14 @@ CASES = {
         plain(x=X, weight=DEEP, pad=(1, 1, 1, 1), groups=8),
         F.conv2d(X, DEEP, padding=1, groups=8),
     ),
+    "conv grouped": (
+        plain(x=X, weight=DENSE[:, :4], pad=(1, 1, 1, 1), groups=2),
+        F.conv2d(X, DENSE[:, :4], padding=1, groups=2),
+    ),
+    "conv depthwise strided": (
+        plain(x=X, weight=DEEP, strides=(2, 2), pad=(1, 1, 1, 1), groups=8),
+        F.conv2d(X, DEEP, stride=2, padding=1, groups=8),
+    ),
     "conv_transpose": (
         plain(x=X, weight=DENSE.transpose(0, 1)[:, :, :2, :2], bias=BIAS, strides=(2, 2)),
         F.conv_transpose2d(X, DENSE.transpose(0, 1)[:, :, :2, :2], BIAS, stride=2),
