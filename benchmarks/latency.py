@@ -1,29 +1,45 @@
-"""Artifacts against each other: interleaved runs of the bare engines, whole and operator by operator."""
+"""Artifacts against each other: interleaved runs of the bare engines, where the time of a photograph goes, memory."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
-from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.litert_operators import litert_operator_times
-from ensharpen_edge.errors import BadInputError, UsageError, require
-from ensharpen_edge.imaging.photo import U8
-from ensharpen_edge.runtime.pipeline import to_batch
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.benchmarks.overhead import peak_memory
+from ensharpen_edge.benchmarks.statistics import Summary, summarize
+from ensharpen_edge.benchmarks.subjects import NotRun, Subject, noise_image, open_subjects
+from ensharpen_edge.benchmarks.timing import REST, Effort, measure
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.imaging.decode import read_photo
+from ensharpen_edge.imaging.encode import write_photo
+from ensharpen_edge.imaging.photo import Photo
+from ensharpen_edge.runtime.pipeline import sharpen_photo
 
-WARM_UP = 3
-_REST = 0.15
-"""Seconds before each run: thread pools go on spinning for a while, on the cores of the engine that comes next."""
 EQUAL = 100.0
 """dB: agreement from which on two outputs differ by rounding of floats only."""
+
+_SPLIT_RUNS = 5
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Milliseconds of one photograph, from file to file, medians.
+
+    Attributes:
+        decode, encode: JPEG to pixels, pixels to PNG.
+        pre, engine, post: See `runtime.pipeline.Timing`.
+    """
+
+    decode: float
+    pre: float
+    engine: float
+    post: float
+    encode: float
 
 
 @dataclass(frozen=True)
@@ -32,112 +48,138 @@ class Latency:
 
     Attributes:
         name: Of the artifact's folder.
+        target, precision: Of the artifact.
+        sha256: Of its model file.
         kib: Size of its model file.
         drop: Largest mean loss of PSNR against the truth in any condition of its release gate, dB.
         agreement: Smallest PSNR against the network on any photograph of the gate, dB.
-        megapixels: Of the timed image.
-        threads: Of the engine.
+        size: (height, width) of the timed image.
+        threads: Of the engine; 0 for all cores.
         milliseconds: Of each timed run.
         ratio: Median over rounds of this artifact's time against the first one's in the same round.
+        split: Where a photograph's time goes, or None where it was not measured.
+        peak_mib: Resident memory of a process that sharpens one photograph, or None.
     """
 
     name: str
+    target: str
+    precision: str
+    sha256: str
     kib: float
     drop: float
     agreement: float
-    megapixels: float
+    size: tuple[int, int]
     threads: int
     milliseconds: tuple[float, ...]
     ratio: float
+    split: TimeSplit | None = None
+    peak_mib: float | None = None
 
     @property
-    def median(self) -> float:
-        """Milliseconds."""
-        return median(self.milliseconds)
+    def summary(self) -> Summary:
+        """Of the milliseconds."""
+        return summarize(self.milliseconds)
 
     @property
     def per_megapixel(self) -> float:
         """Milliseconds."""
-        return self.median / self.megapixels
+        return self.summary.median / (self.size[0] * self.size[1] / 1e6)
 
 
-def compare_latency(artifacts: list[Path], size: tuple[int, int], threads: int, rounds: int) -> list[Latency]:
+def effort_for(threads: int, rounds: int | None) -> Effort:
+    """A fixed number of rounds, or until the medians are known to 2 %.
+
+    Raises:
+        UsageError: No rounds.
+    """
+    rest = 0.0 if threads == 1 else REST
+    if rounds is None:
+        return Effort(rest=rest, most=60 if rest else 200)
+    if rounds < 1:
+        raise UsageError("latency needs at least one round")
+    return Effort(fewest=rounds, most=rounds, rest=rest)
+
+
+def compare_latency(
+    artifacts: Sequence[Path],
+    size: tuple[int, int],
+    threads: int,
+    effort: Effort,
+    details: bool = True,
+    progress: Callable[[int], None] = lambda _rounds: None,
+) -> tuple[list[Latency], list[NotRun]]:
     """Run every artifact once per round, so that all of them see the same machine.
+
+    Args:
+        artifacts: Folders; the first that runs is what the others are compared with.
+        size: (height, width) for those that take any.
+        threads: 0 for all cores.
+        effort: See `Effort`.
+        details: Also measure where a photograph's time goes, and memory.
+        progress: Called with the number of finished rounds.
+
+    Returns:
+        What was measured, and what cannot be measured here.
 
     Raises:
         UsageError: Nothing to run.
+        IntegrityError: A damaged artifact.
     """
-    if not artifacts or rounds < 1:
-        raise UsageError("latency needs at least one artifact and one round")
-    opened = [Artifact.open(path) for path in artifacts]
-    batches = [to_batch(_noise(size), artifact.manifest.io) for artifact in opened]
-    engines = [open_engine(artifact, threads=threads) for artifact in opened]
-    times: list[list[float]] = [[] for _ in engines]
-    try:
-        for number in range(-WARM_UP, rounds):
-            for engine, batch, taken in zip(engines, batches, times, strict=True):
-                time.sleep(_REST)
-                start = time.perf_counter()
-                engine.run(batch)
-                if number >= 0:
-                    taken.append(1000 * (time.perf_counter() - start))
-    finally:
-        for engine in engines:
-            engine.close()
-    megapixels = size[0] * size[1] / 1e6
-    return [
-        Latency(
-            path.name,
-            artifact.model_bytes / 1024,
-            *_gate(artifact),
-            megapixels,
-            threads,
-            tuple(taken),
-            median(a / b for a, b in zip(taken, times[0], strict=True)),
+    if not artifacts:
+        raise UsageError("latency needs at least one artifact")
+    with open_subjects(artifacts, size, threads) as (subjects, others):
+        seconds = measure([subject.run for subject in subjects], effort, progress=progress)
+        splits = [time_split(subject) if details else None for subject in subjects]
+    rows = []
+    for subject, taken, split in zip(subjects, seconds, splits, strict=True):
+        artifact = subject.artifact
+        rows.append(
+            Latency(
+                subject.name,
+                artifact.manifest.target,
+                artifact.manifest.precision,
+                artifact.manifest.files[artifact.manifest.model_file],
+                artifact.model_bytes / 1024,
+                *gate_figures(artifact),
+                subject.size,
+                threads,
+                tuple(1000 * second for second in taken),
+                median(own / first for own, first in zip(taken, seconds[0], strict=True)),
+                split,
+                memory(artifact, subject.size, threads) if details else None,
+            )
         )
-        for path, artifact, taken in zip(artifacts, opened, times, strict=True)
-    ]
+    return rows, others
 
 
-def _gate(artifact: Artifact) -> tuple[float, float]:
+def gate_figures(artifact: Artifact) -> tuple[float, float]:
     """Drop and agreement, as the export measured them on this file."""
     conditions = artifact.manifest.gate["conditions"]
     drops = [condition["student"] - condition["exported"] for condition in conditions]
     return max(drops), min(condition["worst_agreement"] for condition in conditions)
 
 
-def operator_times(path: Path, size: tuple[int, int], threads: int, rounds: int) -> dict[str, float]:
-    """Milliseconds per run by operator: from ONNX Runtime's profiler, or from LiteRT operator by operator.
-
-    Raises:
-        UsageError: An artifact of another target.
-        BadInputError: The profiler wrote nothing.
-    """
-    artifact = Artifact.open(path)
-    if artifact.manifest.target == "tflite":
-        return litert_operator_times(artifact, size, threads, rounds)
-    if artifact.manifest.target != "onnx":
-        raise UsageError(f"{path}: operators are timed in ONNX and TFLite artifacts only")
-    ort = require("onnxruntime", "onnx")
+def time_split(subject: Subject) -> TimeSplit:
+    """Where a photograph of the timed size spends its time; each step's median on its own."""
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / "profile")
-        session = ort.InferenceSession(artifact.read_model(), options, providers=["CPUExecutionProvider"])
-        batch = to_batch(_noise(size), artifact.manifest.io)
-        for _ in range(rounds):
-            session.run(None, {artifact.manifest.io.input_name: batch})
-        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    totals: Counter[str] = Counter()
-    for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            totals[event["args"]["op_name"]] += event["dur"]
-    if not totals:
-        raise BadInputError(f"{path}: the profiler recorded no operators")
-    return {name: total / 1000 / rounds for name, total in totals.most_common()}
+        source, target = Path(folder) / "in.jpg", Path(folder) / "out.png"
+        write_photo(Photo(noise_image(subject.size)), source)
+        for _ in range(_SPLIT_RUNS + 1):
+            start = time.perf_counter()
+            photo = read_photo(source)
+            decoded = time.perf_counter()
+            sharp, timing = sharpen_photo(subject.artifact, subject.engine, photo, "off")
+            before = time.perf_counter()
+            write_photo(sharp, target)
+            encode = time.perf_counter() - before
+            rows.append((decoded - start, timing.pre, timing.engine, timing.post, encode))
+    return TimeSplit(*(1000 * median(column) for column in zip(*rows[1:], strict=True)))
 
 
-def _noise(size: tuple[int, int]) -> U8:
-    return np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+def memory(artifact: Artifact, size: tuple[int, int], threads: int) -> float:
+    """Peak resident MiB of a fresh process that sharpens one photograph of this size."""
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "in.jpg"
+        write_photo(Photo(noise_image(size)), photo)
+        return peak_memory(artifact.path, photo, "off", threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,12 @@ class Case:
     Attributes:
         name: For tables.
         degrade: uint8 (H, W, 3) -> float32 (H, W, 3), 0..1 apart from noise.
+        kernel: That it blurs with, (k, k), for methods that are told; None where one kernel does not say it all.
     """
 
     name: str
     degrade: Callable[[U8], F32]
+    kernel: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ class Pair:
 
 
 def _gaussian(blur: float, noise: float) -> Case:
-    return Case(f"gaussian {blur:g}/{noise:g}", lambda sharp: degrade(sharp, GaussianCase(blur, noise)))
+    name = f"gaussian {blur:g}/{noise:g}"
+    return Case(name, lambda sharp: degrade(sharp, GaussianCase(blur, noise)), gaussian_kernel(blur))
 
 
 def _kernel_case(name: str, kernel: NDArray[np.float64], noise: float) -> Case:
-    return Case(name, lambda sharp: add_noise(blur_circular(sharp.astype(np.float64), kernel), noise))
+    return Case(name, lambda sharp: add_noise(blur_circular(sharp.astype(np.float64), kernel), noise), kernel)
 
 
 def disk_kernel(radius: float, size: int = KERNEL_SIZE, oversampling: int = 8) -> NDArray[np.float64]:
@@ -147,11 +150,19 @@ def degraded_pairs(files: list[Path], case: Case) -> Iterator[Pair]:
     Raises:
         BadInputError: Unreadable, or smaller than the kernel.
     """
-    for file in files:
-        sharp = read_photo(file).rgb
+    return degraded_photos(((file.name, read_photo(file).rgb) for file in files), case)
+
+
+def degraded_photos(photos: Iterable[tuple[str, U8]], case: Case) -> Iterator[Pair]:
+    """Photographs that are in memory already, by name, degraded.
+
+    Raises:
+        BadInputError: Smaller than the kernel.
+    """
+    for name, sharp in photos:
         if min(sharp.shape[:2]) < KERNEL_SIZE:
-            raise BadInputError(f"{file}: smaller than {KERNEL_SIZE} pixels, the protocol's kernel does not fit")
-        yield Pair(file.name, case.degrade(sharp), sharp)
+            raise BadInputError(f"{name}: smaller than {KERNEL_SIZE} pixels, the protocol's kernel does not fit")
+        yield Pair(name, case.degrade(sharp), sharp)
 
 
 def pair_files(folder: Path) -> list[tuple[Path, Path]]:

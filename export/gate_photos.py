@@ -12,7 +12,8 @@ from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.degrade.soft_photo import GATE_CASES, soft_photo
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.export.gate import GatePair
-from ensharpen_edge.export.probes import probe_photos, to_batch
+from ensharpen_edge.export.probes import to_batch
+from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo import U8
 
@@ -32,7 +33,7 @@ def gate_pairs(folders: Sequence[Path] = ()) -> Iterator[GatePair]:
         BadInputError: No folder, no photograph that is large enough, or one without its partner.
     """
     if not folders:
-        yield from _softened("bundled", probe_photos())
+        yield from _softened("bundled", bundled_photos())
     for folder in folders:
         if (folder / BLURRED).is_dir() and (folder / SHARP).is_dir():
             yield from _real_pairs(folder)

@@ -100,7 +100,7 @@ class ParityLimits:
 PIXELS_OUT = "8-bit images"
 """Rounding the output to 8 bits alone leaves 58.9 dB."""
 
-CODED = ("int8", "int16x8", "int8-weights", "int8-dynamic", "palette8", "palette6", "palette4")
+CODED = ("int8", "int16x8", "int8-weights", "int8-dynamic", "int4-weights", "palette8", "palette6", "palette4")
 """Precisions with fewer than 16 bits somewhere."""
 
 LIMITS = {

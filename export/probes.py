@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 
-from ensharpen_edge.imaging.decode import read_photo
+from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.imaging.synthetic import synthetic_images
 from ensharpen_edge.runtime.engine import F32
@@ -34,16 +32,10 @@ class Probe:
     stress: bool = False
 
 
-def probe_photos() -> list[tuple[str, U8]]:
-    """The photographs that come with the package: uint8 (256, 256, 3), sharp, never trained on."""
-    folder = Path(str(resources.files("ensharpen_edge.export"))) / "probe_photos"
-    return [(path.stem, read_photo(path).rgb) for path in sorted(folder.glob("*.png"))]
-
-
 def parity_probes(height: int, width: int) -> list[Probe]:
     """Photographs and the synthetic images that break converters: flat, extreme, saturated, Nyquist."""
     scrap = min(height, width) < _SMALLEST_PHOTO
-    probes = [Probe(f"photo-{name}", to_batch(_crop(photo, height, width)), scrap) for name, photo in probe_photos()]
+    probes = [Probe(f"photo-{name}", to_batch(_crop(photo, height, width)), scrap) for name, photo in bundled_photos()]
     probes += [Probe(name, to_batch(image), True) for name, image in synthetic_images(height, width).items()]
     return probes
 

@@ -87,6 +87,7 @@ class Quantized:
             "float_layers": list(self.plan.kept),
             "worst_layer": worst.name if worst else None,
             "worst_layer_psnr": round(worst.psnr, 2) if worst else None,
+            "alone_psnr": {damage.name: round(damage.psnr, 2) for damage in self.costs},
             "plan_notes": self.plan.notes,
         }
 

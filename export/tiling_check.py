@@ -6,7 +6,7 @@ import numpy as np
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import ParityError
-from ensharpen_edge.export.probes import probe_photos
+from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
@@ -60,5 +60,5 @@ def _demand_equal(tiled: U8, whole: U8, what: str) -> None:
 
 
 def _frame() -> U8:
-    photos = [photo for _, photo in probe_photos()]
+    photos = [photo for _, photo in bundled_photos()]
     return np.concatenate([np.concatenate(photos[:2], axis=1), np.concatenate(photos[2:4], axis=1)], axis=0)

@@ -5,7 +5,8 @@ import pytest
 
 from ensharpen_edge.errors import ParityError
 from ensharpen_edge.export.parity import LIMITS, Rung, check_parity, climb
-from ensharpen_edge.export.probes import SHAPES, parity_probes, probe_photos
+from ensharpen_edge.export.probes import SHAPES, parity_probes
+from ensharpen_edge.imaging.bundled import bundled_photos
 
 
 def offset(value: float):
@@ -18,7 +19,7 @@ PROBES = parity_probes(64, 64)
 def test_probes_hold_photographs_and_traps():
     names = {probe.name for probe in PROBES}
     assert {"black", "white", "flat", "gradient", "checkerboard", "saturated-text"} <= names
-    assert len(probe_photos()) >= 4
+    assert len(bundled_photos()) >= 4
     for shape in SHAPES:
         for probe in parity_probes(*shape):
             assert probe.image.shape == (1, 3, *shape)

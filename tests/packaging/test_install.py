@@ -31,7 +31,7 @@ def test_wheel_leaks_no_top_level_folder(distributions):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"ensharpen_edge"}
     for needed in ("py.typed", "weights/nano.safetensors", "weights/nano.json", "runtime/cli.py"):
         assert f"ensharpen_edge/{needed}" in names
-    assert any(name.startswith("ensharpen_edge/export/probe_photos/") for name in names)
+    assert any(name.startswith("ensharpen_edge/imaging/bundled_photos/") for name in names)
 
 
 def test_sdist_holds_what_the_wheel_is_built_from(distributions):

@@ -1,0 +1,35 @@
+"""Where a history of times jumps: PELT (Killick, Fearnhead, Eckley 2012) by the ruptures package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ensharpen_edge.errors import require
+
+_SHORTEST = 3
+"""Results between two jumps."""
+
+_LEAST_NOISE = 0.005
+"""Of the logarithm: a history that repeats to the last digit still holds no jumps below half a percent."""
+
+
+def change_points(milliseconds: Sequence[float]) -> list[int]:
+    """Indices of the first results after a jump of the level.
+
+    A jump must pay for itself: it costs 3 ln n times the noise's variance (Yao 1988, with a margin), and the noise is
+    read from the differences of neighbours, which jumps hardly touch.
+
+    Raises:
+        MissingToolError: ruptures is not installed.
+    """
+    if len(milliseconds) < 2 * _SHORTEST:
+        return []
+    ruptures = require("ruptures", "bench")
+    level = np.log(np.asarray(milliseconds, dtype=np.float64))
+    noise = 1.4826 * float(np.median(np.abs(np.diff(level)))) / np.sqrt(2.0)
+    scaled = level / max(noise, _LEAST_NOISE)
+    penalty = 3.0 * np.log(len(level))
+    found = ruptures.Pelt(model="l2", min_size=_SHORTEST, jump=1).fit(scaled.reshape(-1, 1)).predict(pen=penalty)
+    return [int(index) for index in found[:-1]]

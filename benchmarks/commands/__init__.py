@@ -1,0 +1,1 @@
+"""The subcommands of `ensharpen-bench`, one file each."""

@@ -1,0 +1,28 @@
+"""Arguments and options that several subcommands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ensharpen_edge.errors import UsageError
+
+Artifacts = Annotated[list[Path], typer.Argument(help="Artifact folders.")]
+Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")]
+Side = Annotated[int, typer.Option("--size", min=8, help="Side of the timed image, for artifacts that take any size.")]
+
+
+def parse_milliseconds(text: str) -> float:
+    """`20ms`, `0.02s` or `20` as milliseconds.
+
+    Raises:
+        UsageError: Anything else.
+    """
+    number, unit = (text[:-2], 1.0) if text.endswith("ms") else (text.removesuffix("s"), 1000.0)
+    try:
+        return float(number) * (unit if text.endswith("s") else 1.0)
+    except ValueError:
+        raise UsageError(f"not a time: {text!r}", hint="20ms or 0.02s") from None

@@ -1,0 +1,147 @@
+"""Which machine figures come from, and what it was doing: times of two machines are not compared by accident."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "coremltools", "tensorrt", "tensorrt-rtx")
+_SYSTEM = Path("/sys")
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What must be the same for times to be comparable.
+
+    Attributes:
+        cpu: Model.
+        cores: That this process may use.
+        governor: Of the first core's clock, or "unknown".
+        gpus: Names.
+        power_mode: Jetson's nvpmodel, or "none".
+        system: Operating system and architecture.
+        packages: Versions of what runs the models.
+    """
+
+    cpu: str
+    cores: int
+    governor: str
+    gpus: tuple[str, ...]
+    power_mode: str
+    system: str
+    packages: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """Twelve hexadecimal digits."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def differences(self, other: Fingerprint) -> list[str]:
+        """What is not the same, a line each."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{name}: {mine[name]} -> {theirs[name]}" for name in mine if mine[name] != theirs[name]]
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Fingerprint:
+        """Of `asdict`, through JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError: Something else.
+        """
+        packages = tuple((str(name), str(version)) for name, version in content["packages"])
+        return cls(**{**content, "gpus": tuple(content["gpus"]), "packages": packages})
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """What it was doing; None where that cannot be read.
+
+    Attributes:
+        load: Runnable processes over the last minute.
+        megahertz: Of the fastest core.
+        celsius: Of the hottest zone.
+        watts: Of the board, on a Jetson.
+    """
+
+    load: float | None
+    megahertz: float | None
+    celsius: float | None
+    watts: float | None
+
+
+def fingerprint() -> Fingerprint:
+    """Of this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Fingerprint(
+        _cpu_model(),
+        cores,
+        _read(_SYSTEM / "devices/system/cpu/cpu0/cpufreq/scaling_governor") or "unknown",
+        tuple(_lines(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"])),
+        next((line for line in _lines(["nvpmodel", "-q"]) if line.startswith("NV Power Mode")), "none"),
+        f"{platform.system()} {platform.machine()}",
+        tuple((name, version) for name in _PACKAGES if (version := _version(name))),
+    )
+
+
+def machine_state() -> MachineState:
+    """Of this machine, now."""
+    clocks = [_number(path) for path in _SYSTEM.glob("devices/system/cpu/cpu*/cpufreq/scaling_cur_freq")]
+    heat = [_number(path) for path in _SYSTEM.glob("class/thermal/thermal_zone*/temp")]
+    power = [_number(path) for path in _SYSTEM.glob("bus/i2c/drivers/ina3221/*/hwmon/hwmon*/in_power0_input")]
+    known_clocks, known_heat = [c for c in clocks if c], [h for h in heat if h]
+    return MachineState(
+        os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        max(known_clocks) / 1000 if known_clocks else None,
+        max(known_heat) / 1000 if known_heat else None,
+        power[0] / 1000 if power and power[0] else None,
+    )
+
+
+def _cpu_model() -> str:
+    for line in (_read(_PROC / "cpuinfo") or "").splitlines():
+        if line.lower().startswith(("model name", "hardware")):
+            return line.partition(":")[2].strip()
+    board = (_read(_PROC / "device-tree/model") or "").strip("\0 ")
+    return board or platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _number(path: Path) -> float | None:
+    text = _read(path)
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _lines(command: Sequence[str]) -> list[str]:
+    if shutil.which(command[0]) is None:
+        return []
+    try:
+        done = subprocess.run(list(command), capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []

@@ -1,0 +1,31 @@
+"""PSNR of an artifact, condition by condition, on photographs that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.benchmarks.quality import artifact_method, evaluate
+from ensharpen_edge.benchmarks.suites import SUITES, degraded_pairs, photo_files
+from ensharpen_edge.metrics.registry import load_metrics
+from ensharpen_edge.runtime.registry import open_engine
+
+
+def measured_quality(artifact: Artifact, folders: Sequence[Path]) -> dict[str, float]:
+    """Mean PSNR by folder and condition of the suite `gaussian`, dB.
+
+    Raises:
+        BadInputError: A folder without photographs.
+    """
+    measures = load_metrics(("psnr",))
+    found = {}
+    with open_engine(artifact) as engine:
+        method = artifact_method(artifact, engine)
+        for folder in folders:
+            files = photo_files(folder)
+            for case in SUITES["gaussian"]:
+                scores = evaluate(degraded_pairs(files, case), {"artifact": method}, measures)
+                (score,) = (score for score in scores if score.method == "artifact")
+                found[f"{folder.name}, {case.name}"] = score.mean("psnr")
+    return found

@@ -1,0 +1,88 @@
+"""Classical sharpeners by name. A new one is one entry; of its settings, a table shows the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensharpen_edge.benchmarks.peers.deconvolution import richardson_lucy, total_variation, wiener
+from ensharpen_edge.benchmarks.protocol import F32
+from ensharpen_edge.benchmarks.unsharp import SETTINGS, unsharp_mask
+from ensharpen_edge.errors import require
+
+F64 = NDArray[np.float64]
+
+Sharpen = Callable[[F32, F64], F32]
+"""float32 (H, W, 3) in [0, 1] and the true kernel, which blind methods ignore -> the same."""
+
+
+@dataclass(frozen=True)
+class ClassicalPeer:
+    """One method.
+
+    Attributes:
+        title: For tables.
+        oracle: It is told the true kernel, which no photograph comes with.
+        settings: Name and function of each.
+        package: Module and extra that must be there, or None.
+    """
+
+    title: str
+    oracle: bool
+    settings: Sequence[tuple[str, Sharpen]]
+    package: tuple[str, str] | None = None
+
+    def check_available(self) -> None:
+        """Raises `MissingToolError` when a package is missing."""
+        if self.package:
+            require(*self.package)
+
+
+def _pillow(radius: float, percent: int) -> Sharpen:
+    return lambda image, _kernel: unsharp_mask(image, radius, percent)
+
+
+def _opencv(sigma: float, amount: float) -> Sharpen:
+    def sharpen(image: F32, _kernel: F64) -> F32:
+        cv2 = require("cv2", "bench")
+        blurred = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+        return np.asarray(np.clip(cv2.addWeighted(image, 1.0 + amount, blurred, -amount, 0.0), 0, 1), dtype=np.float32)
+
+    return sharpen
+
+
+def _richardson_lucy(rounds: int) -> Sharpen:
+    return lambda image, kernel: richardson_lucy(image, kernel, rounds)
+
+
+def _wiener(weight: float) -> Sharpen:
+    return lambda image, kernel: wiener(image, kernel, weight)
+
+
+def _total_variation(weight: float) -> Sharpen:
+    return lambda image, kernel: total_variation(image, kernel, weight)
+
+
+CLASSICAL: dict[str, ClassicalPeer] = {
+    "unsharp-pillow": ClassicalPeer(
+        "unsharp mask, Pillow", False, [(f"{r:g}/{p}", _pillow(r, p)) for r, p in SETTINGS]
+    ),
+    "unsharp-opencv": ClassicalPeer(
+        "unsharp mask, OpenCV",
+        False,
+        [(f"{s:g}/{a:g}", _opencv(s, a)) for s in (1.0, 2.0) for a in (0.5, 1.0, 1.5)],
+        ("cv2", "bench"),
+    ),
+    "richardson-lucy": ClassicalPeer(
+        "Richardson-Lucy", True, [(f"{rounds} rounds", _richardson_lucy(rounds)) for rounds in (5, 10, 20)]
+    ),
+    "wiener": ClassicalPeer(
+        "Wiener, gradient prior", True, [(f"{weight:g}", _wiener(weight)) for weight in (0.001, 0.003, 0.01)]
+    ),
+    "total-variation": ClassicalPeer(
+        "total variation", True, [(f"{weight:g}", _total_variation(weight)) for weight in (0.0003, 0.001, 0.003)]
+    ),
+}

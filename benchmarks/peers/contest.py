@@ -1,0 +1,214 @@
+"""Artifacts, classical methods and other networks side by side: quality on the same pixels, time in the same rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensharpen_edge.benchmarks.peers.classical import CLASSICAL, ClassicalPeer, Sharpen
+from ensharpen_edge.benchmarks.peers.networks.registry import NETWORKS, network_onnx
+from ensharpen_edge.benchmarks.peers.onnx_model import OnnxModel
+from ensharpen_edge.benchmarks.protocol import F32
+from ensharpen_edge.benchmarks.quality import DEGRADED, artifact_method
+from ensharpen_edge.benchmarks.statistics import summarize
+from ensharpen_edge.benchmarks.subjects import NotRun, noise_image, open_subjects
+from ensharpen_edge.benchmarks.suites import Case, degraded_photos
+from ensharpen_edge.benchmarks.timing import Effort, Run, measure
+from ensharpen_edge.errors import EnsharpenError
+from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.metrics.registry import load_metrics
+
+BLIND, ORACLE, SPEED_ONLY = "blind", "told the kernel", "speed only, random weights"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One method.
+
+    Attributes:
+        title: For tables.
+        kind: `BLIND`, `ORACLE` or `SPEED_ONLY`.
+        settings: What is tried, by name; empty where there is nothing to see.
+        time: One run on the timed image, or None where time says nothing.
+    """
+
+    title: str
+    kind: str
+    settings: dict[str, Sharpen]
+    time: Run | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How it did.
+
+    Attributes:
+        title, kind: Of the contender.
+        psnr, ssim: By condition, means over the photographs with the best setting of that condition; empty for speed
+            only.
+        setting: The best one of the first condition, where several were tried.
+        per_megapixel: Milliseconds, median, or None.
+        noise: Of the times.
+    """
+
+    title: str
+    kind: str
+    psnr: dict[str, float]
+    ssim: dict[str, float]
+    setting: str
+    per_megapixel: float | None
+    noise: float
+
+    @property
+    def mean_psnr(self) -> float | None:
+        """Over the conditions."""
+        return float(np.mean(list(self.psnr.values()))) if self.psnr else None
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What competes on what.
+
+    Attributes:
+        artifacts: Folders.
+        classical, networks: Registry names.
+        models: ONNX files.
+        cases: Conditions; they must have a kernel.
+        photos: Name and pixels.
+        size: (height, width) of the timed image.
+        threads: Of every engine; classical methods run as their libraries do.
+    """
+
+    artifacts: Sequence[Path]
+    classical: Sequence[str]
+    networks: Sequence[str]
+    models: Sequence[Path]
+    cases: Sequence[Case]
+    photos: Sequence[tuple[str, U8]]
+    size: tuple[int, int]
+    threads: int
+
+
+def run_contest(
+    contest: Contest, effort: Effort, progress: Callable[[str], None] = lambda _text: None
+) -> tuple[list[Standing], list[NotRun]]:
+    """Measure everything.
+
+    Raises:
+        BadInputError, IntegrityError: A model that is none.
+    """
+    standings: list[Standing] = []
+    with ExitStack() as stack:
+        contenders, absent = _enter(contest, stack)
+        scores = {c.title: _score(c, contest, progress) for c in contenders}
+        timed = [c for c in contenders if c.time is not None]
+        progress("timing")
+        taken = measure([c.time for c in timed if c.time is not None], effort)
+        times = {c.title: summarize(seconds) for c, seconds in zip(timed, taken, strict=True)}
+    megapixels = contest.size[0] * contest.size[1] / 1e6
+    for contender in contenders:
+        psnr, ssim, setting = scores[contender.title]
+        summary = times.get(contender.title)
+        standings.append(
+            Standing(
+                contender.title,
+                contender.kind,
+                psnr,
+                ssim,
+                setting,
+                None if summary is None else 1000 * summary.median / megapixels,
+                0.0 if summary is None else summary.noise,
+            )
+        )
+    return standings, absent
+
+
+def _enter(contest: Contest, stack: ExitStack) -> tuple[list[Contender], list[NotRun]]:
+    frame = noise_image(contest.size).astype(np.float32) / np.float32(255)
+    found = [Contender(DEGRADED, BLIND, {"": lambda image, _kernel: image}, None)]
+    subjects, absent = stack.enter_context(open_subjects(contest.artifacts, contest.size, contest.threads))
+    for subject in subjects:
+        method = artifact_method(subject.artifact, subject.engine)
+        found.append(Contender(subject.name, BLIND, {"": _ignoring(method)}, subject.run))
+    for path in contest.models:
+        model = OnnxModel(path, str(path), contest.threads)
+        found.append(
+            Contender(path.name, BLIND, {"": _ignoring(model.sharpen)}, _timed(model, model.size or contest.size))
+        )
+    kernel = contest.cases[0].kernel
+    for name in contest.classical:
+        peer = CLASSICAL[name]
+        try:
+            peer.check_available()
+        except EnsharpenError as error:
+            absent.append(NotRun(peer.title, f"not run: {error}"))
+            continue
+        found.append(
+            Contender(
+                peer.title, ORACLE if peer.oracle else BLIND, dict(peer.settings), _classical_run(peer, frame, kernel)
+            )
+        )
+    for name in contest.networks:
+        network = NETWORKS[name]
+        try:
+            model = OnnxModel(network_onnx(network, contest.size), network.title, contest.threads)
+        except EnsharpenError as error:
+            absent.append(NotRun(network.title, f"not run: {error}"))
+            continue
+        found.append(Contender(network.title, SPEED_ONLY, {}, _timed(model, contest.size)))
+    return found, absent
+
+
+def _ignoring(method: Callable[[F32], F32]) -> Sharpen:
+    return lambda image, _kernel: method(image)
+
+
+def _timed(model: OnnxModel, size: tuple[int, int]) -> Run:
+    batch = np.zeros((1, 3, *size), dtype=np.float32)
+    return lambda: model.run(batch)
+
+
+def _classical_run(peer: ClassicalPeer, frame: F32, kernel: Any) -> Run:  # noqa: ANN401 (NDArray or None)
+    """Its most expensive setting."""
+    sharpen = peer.settings[-1][1]
+    return lambda: sharpen(frame, kernel)
+
+
+def _score(
+    contender: Contender, contest: Contest, progress: Callable[[str], None]
+) -> tuple[dict[str, float], dict[str, float], str]:
+    psnr: dict[str, float] = {}
+    ssim: dict[str, float] = {}
+    first = ""
+    for case in contest.cases if contender.settings else ():
+        progress(f"{contender.title}, {case.name}")
+        best = max(
+            ((*_means(sharpen, case, contest.photos), name) for name, sharpen in contender.settings.items()),
+            key=lambda entry: entry[0],
+        )
+        psnr[case.name], ssim[case.name], setting = best
+        first = first or setting
+    return psnr, ssim, first
+
+
+def _means(sharpen: Sharpen, case: Case, photos: Sequence[tuple[str, U8]]) -> tuple[float, float]:
+    measures = load_metrics(("psnr", "ssim"))
+    rows = list(_values(sharpen, case, photos, measures))
+    return float(np.mean([row[0] for row in rows])), float(np.mean([row[1] for row in rows]))
+
+
+def _values(
+    sharpen: Sharpen, case: Case, photos: Sequence[tuple[str, U8]], measures: dict[str, Any]
+) -> Iterator[tuple[float, float]]:
+    for pair in degraded_photos(photos, case):
+        output = sharpen(pair.degraded, case.kernel)  # type: ignore[arg-type]
+        target = pair.sharp.astype(np.float32) / np.float32(255)
+        yield (
+            float(measures["psnr"](output, target, data_range=1.0)),
+            float(measures["ssim"](output, target, data_range=1.0)),
+        )

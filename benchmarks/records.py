@@ -1,0 +1,157 @@
+"""Results as lines of JSON: what was measured, on which machine, when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ensharpen_edge.benchmarks.latency import Latency
+from ensharpen_edge.benchmarks.machine import Fingerprint, MachineState, fingerprint, machine_state
+from ensharpen_edge.errors import BadInputError, EnsharpenError, ExitCode
+
+SCHEMA = 1
+
+
+class NotComparableError(EnsharpenError):
+    """Times of two machines, or of one machine in two states, were to be compared."""
+
+    exit_code = ExitCode.NOT_COMPARABLE
+
+
+@dataclass(frozen=True)
+class Record:
+    """One benchmark of one artifact.
+
+    Attributes:
+        time: UTC, ISO 8601.
+        label: What the user calls this version, e.g. a commit.
+        benchmark: Artifact, size and threads: records of one benchmark make a history.
+        artifact: Name of its folder.
+        sha256: Of the model file.
+        milliseconds: Median.
+        low, high: Its 95 % interval.
+        p90, p99: Quantiles.
+        count: Of samples.
+        drop: See `Latency`.
+        machine: Where.
+        state: What that machine was doing.
+    """
+
+    time: str
+    label: str
+    benchmark: str
+    artifact: str
+    sha256: str
+    milliseconds: float
+    low: float
+    high: float
+    p90: float
+    p99: float
+    count: int
+    drop: float
+    machine: Fingerprint
+    state: MachineState
+
+    def to_line(self) -> str:
+        """One line of JSON."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_line(cls, line: str) -> Record:
+        """Raises `ValueError` for anything that `to_line` did not write."""
+        try:
+            content: dict[str, Any] = json.loads(line)
+            if content.pop("schema") != SCHEMA:
+                raise ValueError("of another version")
+            machine = Fingerprint.from_dict(content.pop("machine"))
+            state = MachineState(**content.pop("state"))
+            record = cls(**content, machine=machine, state=state)
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            raise ValueError(f"not a record ({error})") from error
+        if not isinstance(record.milliseconds, (int, float)) or not record.milliseconds > 0:
+            raise ValueError(f"no time: {record.milliseconds!r}")
+        return record
+
+
+def make_records(rows: Sequence[Latency], label: str) -> list[Record]:
+    """Of measurements made just now on this machine."""
+    machine, state = fingerprint(), machine_state()
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    records = []
+    for row in rows:
+        summary = row.summary
+        benchmark = f"{row.name} {row.size[0]}x{row.size[1]} {row.threads or 'all'} threads"
+        records.append(
+            Record(
+                now,
+                label,
+                benchmark,
+                row.name,
+                row.sha256,
+                summary.median,
+                summary.low,
+                summary.high,
+                summary.p90,
+                summary.p99,
+                summary.count,
+                row.drop,
+                machine,
+                state,
+            )
+        )
+    return records
+
+
+def append_records(path: Path, records: Sequence[Record]) -> None:
+    """Add lines to a file, which is made if it is not there.
+
+    Raises:
+        BadInputError: It cannot be written.
+    """
+    text = "".join(record.to_line() + "\n" for record in records)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cut_off = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+        with path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if cut_off else "") + text)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be written ({error})") from error
+
+
+def read_records(path: Path) -> tuple[list[Record], list[str]]:
+    """All records of a file, and what is wrong with its other lines, which are passed over.
+
+    Raises:
+        BadInputError: The file cannot be read, or holds no record at all.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error})") from error
+    records, problems = [], []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(Record.from_line(line))
+        except ValueError as error:
+            problems.append(f"{path}, line {number}: {error}")
+    if not records:
+        raise BadInputError(
+            f"{path}: holds no results", hint="ensharpen-bench latency ARTIFACT --append FILE writes some"
+        )
+    return records, problems
+
+
+def check_comparable(now: Fingerprint, then: Fingerprint) -> None:
+    """Raises `NotComparableError` when figures come from different machines; says what differs."""
+    differences = then.differences(now)
+    if differences:
+        raise NotComparableError(
+            f"times of another machine: {'; '.join(differences)}",
+            hint="measure both on this one (ensharpen-bench compare BASE HEAD), or insist: --across-machines",
+        )

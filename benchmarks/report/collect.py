@@ -1,0 +1,213 @@
+"""Everything that the page shows, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ensharpen_edge.artifact import Artifact, Manifest
+from ensharpen_edge.benchmarks.latency import Latency, compare_latency
+from ensharpen_edge.benchmarks.machine import Fingerprint, MachineState, fingerprint, machine_state
+from ensharpen_edge.benchmarks.operator_times import operator_times
+from ensharpen_edge.benchmarks.protocol import F32
+from ensharpen_edge.benchmarks.quality import artifact_method
+from ensharpen_edge.benchmarks.subjects import no_latency_reason, timed_size
+from ensharpen_edge.benchmarks.suites import SUITES, Case, Pair, degraded_photos
+from ensharpen_edge.benchmarks.timing import Effort
+from ensharpen_edge.errors import MissingToolError, UsageError
+from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.runtime.registry import open_engine
+
+CONDITIONS = ("gaussian 1/0", "gaussian 1.6/2.55", "gaussian 2/2.55", "gaussian 1.2, JPEG 75")
+SHOWN = "gaussian 1.6/2.55"
+"""Condition whose pictures are shown."""
+
+_PROFILED = ("onnx", "tflite")
+
+
+@dataclass(frozen=True)
+class ShownPhoto:
+    """One photograph in the shown condition.
+
+    Attributes:
+        name: Of it.
+        sharp, degraded: uint8 (H, W, 3).
+        outputs: By artifact.
+    """
+
+    name: str
+    sharp: U8
+    degraded: U8
+    outputs: dict[str, U8]
+
+
+@dataclass(frozen=True)
+class ReportEntry:
+    """One artifact.
+
+    Attributes:
+        name: Of its folder.
+        manifest: Its own.
+        kib: Size of its model file.
+        psnr: By condition, mean over the photographs, dB; empty where it could not run.
+        agreement: Smallest PSNR against the first artifact that ran, dB; None for that one.
+        latency: Or None, and then there is a note.
+        note: What could not be measured here, and why.
+        operators: Milliseconds by operator.
+    """
+
+    name: str
+    manifest: Manifest
+    kib: float
+    psnr: dict[str, float]
+    agreement: float | None
+    latency: Latency | None
+    note: str
+    operators: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole page.
+
+    Attributes:
+        entries: Artifacts, in the order given.
+        degraded: PSNR of what they start from, by condition, dB.
+        photos: Those that are shown.
+        count: Photographs that were measured.
+        machine, state: Where.
+        threads: Of every engine; 0 for all cores.
+    """
+
+    entries: tuple[ReportEntry, ...]
+    degraded: dict[str, float]
+    photos: tuple[ShownPhoto, ...]
+    count: int
+    machine: Fingerprint
+    state: MachineState
+    threads: int
+
+
+def collect(
+    artifacts: Sequence[Path],
+    photos: Sequence[tuple[str, U8]],
+    size: tuple[int, int],
+    threads: int,
+    effort: Effort,
+    shown: int = 3,
+    progress: Callable[[str], None] = lambda _text: None,
+) -> Report:
+    """Measure quality and speed of artifacts; what cannot be measured here is noted, nothing is dropped.
+
+    Args:
+        artifacts: Folders.
+        photos: Name and sharp pixels.
+        size: (height, width) of the timed image.
+        threads: 0 for all cores.
+        effort: Of the timing.
+        shown: How many photographs are shown.
+        progress: Called with what is going on.
+
+    Raises:
+        UsageError: No photographs.
+        IntegrityError: A damaged artifact.
+    """
+    if not photos:
+        raise UsageError("a report needs at least one photograph")
+    cases = {case.name: case for suite in SUITES.values() for case in suite}
+    chosen = [cases[name] for name in CONDITIONS]
+    pairs = {case.name: list(degraded_photos(photos, case)) for case in chosen}
+    opened = {path.name: Artifact.open(path) for path in artifacts}
+    progress("timing")
+    rows, idle = compare_latency(
+        artifacts, size, threads, effort, progress=lambda done: progress(f"timing, round {done}")
+    )
+    timed, notes = {row.name: row for row in rows}, {entry.name: entry.reason for entry in idle}
+    pictures: dict[str, list[F32]] = {}
+    entries = []
+    for name, artifact in opened.items():
+        progress(f"quality of {name}")
+        values: dict[str, float] = {}
+        note = notes.get(name, "")
+        try:
+            values, pictures[name] = _quality(artifact, chosen, pairs)
+        except (MissingToolError, UsageError) as error:
+            note = note or f"not run: {error}"
+        entry = ReportEntry(
+            name, artifact.manifest, artifact.model_bytes / 1024, values, None, timed.get(name), note, {}
+        )
+        if name in timed and artifact.manifest.target in _PROFILED:
+            progress(f"operators of {name}")
+            entry = replace(
+                entry, operators=operator_times(artifact.path, timed_size(artifact, size), threads or 1, 10)
+            )
+        entries.append(entry)
+    return Report(
+        tuple(_with_agreement(entries, pictures)),
+        {name: float(np.mean([_psnr(p.degraded, p.sharp) for p in rows])) for name, rows in pairs.items()},
+        tuple(_shown(pairs[SHOWN][:shown], pictures)),
+        len(photos),
+        fingerprint(),
+        machine_state(),
+        threads,
+    )
+
+
+def _quality(
+    artifact: Artifact, cases: Sequence[Case], pairs: dict[str, list[Pair]]
+) -> tuple[dict[str, float], list[F32]]:
+    """Mean PSNR by condition, and the outputs of the shown one."""
+    values, kept = {}, []
+    with open_engine(artifact) as engine:
+        method = artifact_method(artifact, engine)
+        for case in cases:
+            outputs = [method(pair.degraded) for pair in pairs[case.name]]
+            values[case.name] = float(
+                np.mean([_psnr(o, p.sharp) for o, p in zip(outputs, pairs[case.name], strict=True)])
+            )
+            if case.name == SHOWN:
+                kept = outputs
+    reason = no_latency_reason(artifact)
+    if reason is not None and not kept:
+        raise UsageError(reason)
+    return values, kept
+
+
+def _with_agreement(entries: list[ReportEntry], pictures: dict[str, list[F32]]) -> list[ReportEntry]:
+    if not pictures:
+        return entries
+    first = next(iter(pictures))
+    reference = pictures[first]
+    found = []
+    for entry in entries:
+        outputs = pictures.get(entry.name)
+        if outputs is None or entry.name == first:
+            found.append(entry)
+            continue
+        worst = min(_psnr(a, _codes(b)) for a, b in zip(outputs, reference, strict=True))
+        found.append(replace(entry, agreement=worst))
+    return found
+
+
+def _shown(pairs: Sequence[Pair], pictures: dict[str, list[F32]]) -> list[ShownPhoto]:
+    return [
+        ShownPhoto(
+            Path(pair.name).stem,
+            pair.sharp,
+            _codes(pair.degraded),
+            {name: _codes(outputs[number]) for name, outputs in pictures.items()},
+        )
+        for number, pair in enumerate(pairs)
+    ]
+
+
+def _psnr(output: F32, sharp: U8) -> float:
+    return float(psnr(output, sharp.astype(np.float32) / np.float32(255), data_range=1.0))
+
+
+def _codes(image: F32) -> U8:
+    return np.asarray(np.rint(np.clip(image, 0.0, 1.0) * 255.0), dtype=np.uint8)

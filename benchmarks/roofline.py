@@ -1,0 +1,190 @@
+"""How near a network comes to what this machine can do, layer by layer.
+
+Roofline model: Williams, Waterman, Patterson: Roofline, an insightful visual performance model, 2009. A layer cannot
+take less than its multiplications over the machine's peak, nor less than its bytes over the bandwidth. Both are
+measured here, on graphs of one operator in the runtime that runs the network, instead of being read off a data sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.benchmarks.operator_times import NodeTime, node_times
+from ensharpen_edge.benchmarks.peers.onnx_model import OnnxModel
+from ensharpen_edge.benchmarks.statistics import summarize
+from ensharpen_edge.benchmarks.timing import Effort, measure
+from ensharpen_edge.errors import require
+
+DENSE, POINTWISE, DEPTHWISE = "dense 3x3", "pointwise", "depthwise 3x3"
+FLOAT, CODES = "fp32", "int8"
+
+_SIDE = 128
+_CHANNELS = (16, 32, 64)
+_DEPTH = 4
+"""Layers in a row, so that what a call costs by itself does not count."""
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """What this machine does at best, with the given number of threads.
+
+    Attributes:
+        threads: Of the runtime; 0 for all cores.
+        rates: By (kind of convolution, numbers), billions of multiply-adds per second.
+        bandwidth: Billions of bytes per second read and written, by numbers too large for the caches.
+    """
+
+    threads: int
+    rates: dict[tuple[str, str], float]
+    bandwidth: float
+
+
+@dataclass(frozen=True)
+class LayerRoof:
+    """One node.
+
+    Attributes:
+        node: As it ran.
+        kind: Of convolution, or the operator.
+        numbers: fp32 or int8.
+        gmacs: Billions of multiply-adds.
+        megabytes: Read and written, weights included.
+        attainable: Milliseconds that the machine would need at least.
+    """
+
+    node: NodeTime
+    kind: str
+    numbers: str
+    gmacs: float
+    megabytes: float
+    attainable: float
+
+    @property
+    def share(self) -> float:
+        """Attainable over achieved time; 1 is the limit, and small layers that stay in caches can exceed it."""
+        return self.attainable / self.node.milliseconds if self.node.milliseconds else 0.0
+
+
+def measure_peaks(threads: int, progress: Callable[[str], None] = lambda _text: None) -> Peaks:
+    """Best of several widths, each a few layers deep.
+
+    Raises:
+        MissingToolError: onnx or onnxruntime is not installed.
+    """
+    rates: dict[tuple[str, str], float] = {}
+    for numbers in (FLOAT, CODES):
+        for kind in (DENSE, POINTWISE, DEPTHWISE):
+            progress(f"{kind}, {numbers}")
+            rates[kind, numbers] = max(_rate(kind, numbers, channels, threads) for channels in _CHANNELS)
+    progress("bandwidth")
+    return Peaks(threads, rates, _bandwidth(threads))
+
+
+def layer_roofs(artifact: Artifact, size: tuple[int, int], peaks: Peaks, rounds: int) -> list[LayerRoof]:
+    """Every node of an ONNX artifact, in the order they ran.
+
+    Raises:
+        UsageError: Another target.
+    """
+    nodes = node_times(artifact, size, peaks.threads, rounds)
+    return [_roof(node, peaks) for node in nodes]
+
+
+def _roof(node: NodeTime, peaks: Peaks) -> LayerRoof:
+    numbers = CODES if node.operator.startswith(("QLinear", "ConvInteger")) else FLOAT
+    width = 1 if numbers == CODES else 4
+    kind, gmacs = _work(node)
+    values = sum(int(np.prod(shape)) for shape in (*node.inputs, *node.outputs))
+    megabytes = width * values / 1e6
+    by_bandwidth = megabytes / peaks.bandwidth
+    by_compute = 1000 * gmacs / peaks.rates[kind, numbers] if gmacs else 0.0
+    return LayerRoof(node, kind, numbers, gmacs, megabytes, max(by_bandwidth, by_compute))
+
+
+def _work(node: NodeTime) -> tuple[str, float]:
+    """Kind of a convolution and its billions of multiply-adds; the operator and 0 for anything else."""
+    if "Conv" not in node.operator or not node.outputs:
+        return node.operator, 0.0
+    kernels = [shape for shape in node.inputs[1:] if len(shape) == 4]
+    if not kernels:
+        return node.operator, 0.0
+    outputs, per_group, rows, columns = kernels[0]
+    pixels = int(np.prod(node.outputs[0][2:]))
+    gmacs = pixels * outputs * per_group * rows * columns / 1e9
+    if per_group == 1 and outputs > 1:
+        return DEPTHWISE, gmacs
+    return (POINTWISE if rows == columns == 1 else DENSE), gmacs
+
+
+def _rate(kind: str, numbers: str, channels: int, threads: int) -> float:
+    """Billions of multiply-adds per second of a few equal layers."""
+    model, gmacs = _stack(kind, numbers, channels)
+    session = OnnxModel(model, f"{kind} {numbers}", threads)
+    dtype = np.float32
+    batch = np.ones((1, channels, _SIDE, _SIDE), dtype=dtype)
+    (seconds,) = measure([lambda: session.run(batch)], Effort(fewest=10, most=10, repeats=2))
+    return gmacs / summarize(seconds).minimum
+
+
+def _stack(kind: str, numbers: str, channels: int) -> tuple[bytes, float]:
+    """A graph of equal layers; 8-bit ones are written with codes between the layers."""
+    onnx: Any = require("onnx", "onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    side, groups = (1, 1) if kind == POINTWISE else (3, channels if kind == DEPTHWISE else 1)
+    per_group = channels // groups
+    weight = np.random.default_rng(0).normal(0, 0.05, (channels, per_group, side, side)).astype(np.float32)
+    options = {"kernel_shape": [side, side], "pads": [side // 2] * 4, "group": groups}
+    nodes, constants = [], []
+    if numbers == FLOAT:
+        constants.append(numpy_helper.from_array(weight, "w"))
+        for layer in range(_DEPTH):
+            nodes.append(helper.make_node("Conv", [_wire(layer), "w"], [_wire(layer + 1)], **options))
+    else:
+        codes = np.clip(np.rint(weight * 400), -63, 63).astype(np.int8)  # 7 bits: older x86 cores saturate with 8
+        scale, zero = np.float32(0.01), np.uint8(128)
+        for name, value in (("w", codes), ("s", scale), ("z", zero), ("ws", np.float32(0.0025)), ("wz", np.int8(0))):
+            constants.append(numpy_helper.from_array(np.asarray(value), name))
+        nodes.append(helper.make_node("QuantizeLinear", ["x0", "s", "z"], ["q0"]))
+        for layer in range(_DEPTH):
+            inputs = [f"q{layer}", "s", "z", "w", "ws", "wz", "s", "z"]
+            nodes.append(helper.make_node("QLinearConv", inputs, [f"q{layer + 1}"], **options))
+        nodes.append(helper.make_node("DequantizeLinear", [f"q{_DEPTH}", "s", "z"], [_wire(_DEPTH)]))
+    shape = [1, channels, _SIDE, _SIDE]
+    graph = helper.make_graph(
+        nodes,
+        "stack",
+        [helper.make_tensor_value_info(_wire(0), onnx.TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(_wire(_DEPTH), onnx.TensorProto.FLOAT, shape)],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    gmacs = _DEPTH * channels * per_group * side * side * _SIDE * _SIDE / 1e9
+    return model.SerializeToString(), gmacs
+
+
+def _wire(layer: int) -> str:
+    return f"x{layer}"
+
+
+def _bandwidth(threads: int) -> float:
+    """Of ONNX Runtime's addition of a constant to 64 MB: each value is read once and written once."""
+    onnx: Any = require("onnx", "onnx")
+    helper, count = onnx.helper, 16 * 1024 * 1024
+    shape = [1, 16, 1024, count // (16 * 1024)]
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "c"], ["y"])],
+        "add",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, shape)],
+        [onnx.numpy_helper.from_array(np.float32(1.0).reshape(()), "c")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    session = OnnxModel(model, "add", threads)
+    batch = np.ones(shape, dtype=np.float32)
+    (seconds,) = measure([lambda: session.run(batch)], Effort(fewest=8, most=8))
+    return 2 * 4 * count / summarize(seconds).minimum / 1e9

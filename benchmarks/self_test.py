@@ -1,0 +1,114 @@
+"""The regression gate on trial: it must see a slowdown that is put in, and none where there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensharpen_edge.benchmarks.regression import GateRules, Outcome, Samples, judge_times
+from ensharpen_edge.benchmarks.subjects import open_subjects
+from ensharpen_edge.benchmarks.timing import Effort, Run, measure
+from ensharpen_edge.errors import EnsharpenError, ExitCode
+
+SLOWDOWN = 0.08
+"""Injected, as a share of each run's own time."""
+
+LARGEST_FALSE_ALARMS = 0.02
+LEAST_FOUND = 0.95
+
+
+class UnfitGateError(EnsharpenError):
+    """The gate missed a slowdown, or cried wolf: nothing it says on this machine counts."""
+
+    exit_code = ExitCode.PERFORMANCE
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How the gate did.
+
+    Attributes:
+        trials: Of either kind.
+        false_alarms: Trials without a difference that were called slower or faster.
+        found: Trials with the slowdown that were called slower.
+        ratios_same, ratios_slowed: Estimated ratios of every trial.
+        noise: Of single samples, median over the trials.
+        seconds: It all took.
+    """
+
+    trials: int
+    false_alarms: int
+    found: int
+    ratios_same: tuple[float, ...]
+    ratios_slowed: tuple[float, ...]
+    noise: float
+    seconds: float
+
+    def check(self) -> None:
+        """Raises `UnfitGateError` when it was not good enough."""
+        if self.false_alarms >= max(1, LARGEST_FALSE_ALARMS * self.trials):
+            raise UnfitGateError(
+                f"{self.false_alarms} false alarms in {self.trials} comparisons of an artifact with itself",
+                hint="something else runs on this machine; --effect 0.1 asks for less",
+            )
+        if self.found < LEAST_FOUND * self.trials:
+            raise UnfitGateError(
+                f"a slowdown of {SLOWDOWN:.0%} was found in {self.found} of {self.trials} trials",
+                hint="something else runs on this machine, or --effect is too large",
+            )
+
+
+def slowed(run: Run, share: float, clock: Callable[[], float] = time.perf_counter) -> Run:
+    """The same run, followed by waiting (on the processor, not asleep) for a share of the time that it took."""
+
+    def slower() -> None:
+        start = clock()
+        run()
+        end = clock()
+        while clock() < end + share * (end - start):
+            pass
+
+    return slower
+
+
+def try_gate(
+    artifact: Path,
+    size: tuple[int, int],
+    effort: Effort,
+    rules: GateRules,
+    trials: int,
+    progress: Callable[[], None] = lambda: None,
+) -> TrialResult:
+    """Compare an artifact with itself, and with itself slowed down, again and again; one thread.
+
+    Raises:
+        UsageError: It cannot be timed here.
+    """
+    start = time.perf_counter()
+    alarms = found = 0
+    ratios: tuple[list[float], list[float]] = ([], [])
+    noises = []
+    with open_subjects([artifact, artifact], size, 1, ("base", "head")) as (subjects, others):
+        if others:
+            raise UnfitGateError(f"{artifact}: {others[0].reason}")
+        base, head = (subject.run for subject in subjects)
+        for _ in range(trials):
+            for kind, second in enumerate((head, slowed(head, SLOWDOWN))):
+                verdict = judge_times(artifact.name, _pair(base, second, effort), rules)
+                noises.append(verdict.noise)
+                ratios[kind].append(verdict.shift.ratio if verdict.shift else 1.0)
+                alarms += kind == 0 and verdict.outcome is not Outcome.SAME
+                found += kind == 1 and verdict.outcome is Outcome.SLOWER
+                progress()
+    noise = sorted(noises)[len(noises) // 2]
+    return TrialResult(trials, alarms, found, tuple(ratios[0]), tuple(ratios[1]), noise, time.perf_counter() - start)
+
+
+def _pair(base: Run, head: Run, effort: Effort) -> Callable[[], tuple[Samples, Samples]]:
+    def pair() -> tuple[Samples, Samples]:
+        first, second = measure([base, head], effort)
+        return first, second
+
+    return pair

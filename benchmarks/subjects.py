@@ -1,0 +1,123 @@
+"""Artifacts as things to measure: opened, with an image of a size they take, or the reason why they cannot run here."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ensharpen_edge.artifact import MANIFEST, Artifact
+from ensharpen_edge.errors import BadInputError, MissingToolError, UsageError
+from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.runtime.engine import Batch, Engine
+from ensharpen_edge.runtime.pipeline import to_batch
+from ensharpen_edge.runtime.registry import open_engine
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One opened artifact.
+
+    Attributes:
+        name: For tables.
+        artifact, engine: Of the runtime.
+        size: (height, width) of the timed image.
+        batch: The image as the engine takes it.
+    """
+
+    name: str
+    artifact: Artifact
+    engine: Engine
+    size: tuple[int, int]
+    batch: Batch
+
+    @property
+    def megapixels(self) -> float:
+        """Of the timed image."""
+        return self.size[0] * self.size[1] / 1e6
+
+    def run(self) -> None:
+        """One inference."""
+        self.engine.run(self.batch)
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """An artifact that cannot be measured here."""
+
+    name: str
+    reason: str
+
+
+def no_latency_reason(artifact: Artifact) -> str | None:
+    """Why an artifact's speed here says nothing, or None."""
+    if artifact.manifest.target == "coreml" and platform.system() != "Darwin":
+        return "no latency here: Core ML runs on macOS only, the package was computed by an interpreter"
+    if artifact.manifest.target == "trt-kit":
+        return "no latency here: the kit becomes an engine on the device, its graph was computed on the CPU"
+    return None
+
+
+def find_artifacts(paths: Sequence[Path]) -> list[Path]:
+    """Artifact folders among the given folders and directly in them.
+
+    Raises:
+        BadInputError: There are none.
+    """
+    found = []
+    for path in paths:
+        if (path / MANIFEST).is_file():
+            found.append(path)
+        elif path.is_dir():
+            found += sorted(inner.parent for inner in path.glob(f"*/{MANIFEST}"))
+    if not found:
+        raise BadInputError(f"no artifacts in {', '.join(map(str, paths))}", hint="export one with ensharpen-export")
+    return found
+
+
+def timed_size(artifact: Artifact, wanted: tuple[int, int]) -> tuple[int, int]:
+    """The artifact's own size where it has one, else the wanted one, up to its grid."""
+    shape = artifact.manifest.shape
+    if shape.height is not None and shape.width is not None:
+        return shape.height, shape.width
+    step = shape.multiple_of
+    return -(-wanted[0] // step) * step, -(-wanted[1] // step) * step
+
+
+@contextmanager
+def open_subjects(
+    paths: Sequence[Path], size: tuple[int, int], threads: int, names: Sequence[str] | None = None
+) -> Iterator[tuple[list[Subject], list[NotRun]]]:
+    """All artifacts that can be timed here, opened, and the others with the reason; closed again afterwards.
+
+    Raises:
+        IntegrityError: A damaged artifact: that is no reason to go on without it.
+    """
+    subjects: list[Subject] = []
+    others: list[NotRun] = []
+    with ExitStack() as stack:
+        for path, name in zip(paths, names or [path.name for path in paths], strict=True):
+            artifact = Artifact.open(path)
+            reason = no_latency_reason(artifact)
+            try:
+                engine = None if reason else stack.enter_context(open_engine(artifact, threads=threads))
+            except (MissingToolError, UsageError) as error:
+                reason = f"not run: {error}"
+                engine = None
+            if engine is None:
+                others.append(NotRun(name, str(reason)))
+                continue
+            actual = timed_size(artifact, size)
+            subjects.append(
+                Subject(name, artifact, engine, actual, to_batch(noise_image(actual), artifact.manifest.io))
+            )
+        yield subjects, others
+
+
+def noise_image(size: tuple[int, int]) -> U8:
+    """uint8 (H, W, 3), the same every time; what an image shows does not change how long a network takes."""
+    return np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
