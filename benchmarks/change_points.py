@@ -18,8 +18,8 @@ _LEAST_NOISE = 0.005
 def change_points(milliseconds: Sequence[float]) -> list[int]:
     """Indices of the first results after a jump of the level.
 
-    A jump must pay for itself: it costs 3 ln n times the noise's variance (Yao 1988, with a margin), and the noise is
-    read from the differences of neighbours, which jumps hardly touch.
+    A jump must pay for itself: it costs 5 ln n times the noise's variance (Yao 1988 takes 2; here the noise is an
+    estimate, too), which is read from the differences of neighbours, which jumps hardly touch.
 
     Raises:
         MissingToolError: ruptures is not installed.
@@ -30,6 +30,6 @@ def change_points(milliseconds: Sequence[float]) -> list[int]:
     level = np.log(np.asarray(milliseconds, dtype=np.float64))
     noise = 1.4826 * float(np.median(np.abs(np.diff(level)))) / np.sqrt(2.0)
     scaled = level / max(noise, _LEAST_NOISE)
-    penalty = 3.0 * np.log(len(level))
+    penalty = 5.0 * np.log(len(level))
     found = ruptures.Pelt(model="l2", min_size=_SHORTEST, jump=1).fit(scaled.reshape(-1, 1)).predict(pen=penalty)
     return [int(index) for index in found[:-1]]

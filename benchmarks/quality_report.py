@@ -50,6 +50,14 @@ def difference(result: SuiteResult, method: str, baseline: str, metric: str) -> 
     return paired_bootstrap(first, second)
 
 
+def retained(result: SuiteResult, method: str, baseline: str, metric: str) -> float | None:
+    """Share of the baseline's gain over the input that a method keeps; None where the baseline gains nothing."""
+    start, best, own = (result.per_photo(name, metric).mean() for name in (DEGRADED, baseline, method))
+    if not np.isfinite((start, best, own)).all() or best <= start:
+        return None
+    return float((own - start) / (best - start))
+
+
 def suite_table(result: SuiteResult, metrics: tuple[str, ...], baseline: str | None) -> Table:
     """Means over photographs and conditions; gain over the input, and over `baseline`, in the first metric."""
     count = len(next(iter(result.cases.values()))[0].values[metrics[0]])
@@ -61,6 +69,7 @@ def suite_table(result: SuiteResult, metrics: tuple[str, ...], baseline: str | N
     table.add_column("gain [95 %]", justify="right")
     if baseline:
         table.add_column(f"over {baseline} [95 %]", justify="right")
+        table.add_column("retained", justify="right")
     for method in result.methods():
         cells = [f"{result.per_photo(method, m).mean():.{METRICS[m].digits}f}" for m in metrics]
         cells.append(_show(difference(result, method, DEGRADED, metrics[0]) if method != DEGRADED else None))
@@ -68,6 +77,8 @@ def suite_table(result: SuiteResult, metrics: tuple[str, ...], baseline: str | N
             cells.append(
                 _show(difference(result, method, baseline, metrics[0]) if method not in (DEGRADED, baseline) else None)
             )
+            kept = retained(result, method, baseline, metrics[0]) if method != DEGRADED else None
+            cells.append("" if kept is None else f"{kept:.1%}")
         table.add_row(method, *cells)
     return table
 
@@ -84,6 +95,7 @@ def suite_json(result: SuiteResult, metrics: tuple[str, ...], baseline: str | No
         for name, other in (("gain", DEGRADED), ("over_baseline", baseline)):
             interval = difference(result, method, other, metrics[0]) if other and method != other else None
             entry[name] = vars(interval) if interval else None
+        entry["retained"] = retained(result, method, baseline, metrics[0]) if baseline and method != DEGRADED else None
         methods[method] = entry
     cases = {
         case: {score.method: {m: [_finite(v) for v in score.values[m]] for m in metrics} for score in scores}

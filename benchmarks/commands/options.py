@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +22,7 @@ def parse_milliseconds(text: str) -> float:
     Raises:
         UsageError: Anything else.
     """
-    number, unit = (text[:-2], 1.0) if text.endswith("ms") else (text.removesuffix("s"), 1000.0)
-    try:
-        return float(number) * (unit if text.endswith("s") else 1.0)
-    except ValueError:
-        raise UsageError(f"not a time: {text!r}", hint="20ms or 0.02s") from None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", text.strip())
+    if match is None:
+        raise UsageError(f"not a time: {text!r}", hint="20ms or 0.02s")
+    return float(match[1]) * (1000.0 if match[2] == "s" else 1.0)

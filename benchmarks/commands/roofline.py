@@ -38,7 +38,8 @@ def roofline(
         peaks = measure_peaks(threads, lambda text: status.update(f"peak of {text}"))
         status.update("timing layers")
         roofs = layer_roofs(opened, frame, peaks, rounds)
-    achieved, attainable = sum(r.node.milliseconds for r in roofs), sum(r.attainable for r in roofs)
+    achieved = sum(r.node.milliseconds for r in roofs)
+    attainable = sum(min(r.attainable, r.node.milliseconds) for r in roofs)  # a layer that is faster needs no faster
     if json_output:
         rates = [{"kind": kind, "numbers": numbers, "gmacs": rate} for (kind, numbers), rate in peaks.rates.items()]
         layers = [{**dataclasses.asdict(roof), "share": roof.share} for roof in roofs]

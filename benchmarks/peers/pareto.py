@@ -34,11 +34,12 @@ def plot_pareto(standings: Sequence[Standing], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axis = pyplot.subplots(figsize=(9, 5.4), layout="constrained")
-    for standing in standings:
+    for number, standing in enumerate(sorted(standings, key=lambda s: s.per_megapixel or 0.0)):
         if standing.mean_psnr is not None and standing.per_megapixel is not None:
             place = (standing.per_megapixel, standing.mean_psnr)
             axis.scatter(*place, color=_COLOURS[standing.kind], zorder=3)
-            axis.annotate(standing.title, place, xytext=(5, 4), textcoords="offset points", fontsize=8)
+            beside = (5, 4) if number % 2 else (5, -11)  # neighbours in time take turns, so that names do not overlap
+            axis.annotate(standing.title, place, xytext=beside, textcoords="offset points", fontsize=8)
         elif standing.mean_psnr is not None:
             axis.axhline(standing.mean_psnr, color="grey", linewidth=1, linestyle=":")
             place = (0.01, standing.mean_psnr)
@@ -65,7 +66,7 @@ def plot_pareto(standings: Sequence[Standing], path: Path) -> None:
     axis.grid(alpha=0.3)
     for kind, colour in _COLOURS.items():
         axis.scatter([], [], color=colour, label=kind)
-    axis.legend(loc="lower right")
+    axis.legend(loc="upper left")
     try:
         with whole_file(path) as temporary:
             figure.savefig(temporary, dpi=120, format=path.suffix.lstrip(".") or "png")

@@ -9,6 +9,9 @@ from typing import Any
 from ensharpen_edge.benchmarks.report.collect import Report, ReportEntry
 from ensharpen_edge.errors import require
 
+_LEAST_SPAN = 0.1
+"""dB that the quality axis shows at least: differences below it are no differences to look at."""
+
 
 def _pyplot() -> Any:  # noqa: ANN401 (a module)
     matplotlib = require("matplotlib", "bench")
@@ -76,6 +79,9 @@ def trade_off_chart(report: Report) -> str:
     axis.set_xlabel("milliseconds per megapixel")
     axis.set_ylabel("PSNR, dB, mean over the conditions")
     axis.margins(x=0.25, y=0.2)
+    low, high = axis.get_ylim()
+    missing = max(0.0, _LEAST_SPAN - (high - low)) / 2
+    axis.set_ylim(low - missing, high + missing)
     axis.grid(alpha=0.3)
     return _svg(figure)
 

@@ -54,7 +54,7 @@ class ReportEntry:
         manifest: Its own.
         kib: Size of its model file.
         psnr: By condition, mean over the photographs, dB; empty where it could not run.
-        agreement: Smallest PSNR against the first artifact that ran, dB; None for that one.
+        agreement: Smallest PSNR against the reference on any photograph, dB; None for the reference.
         latency: Or None, and then there is a note.
         note: What could not be measured here, and why.
         operators: Milliseconds by operator.
@@ -76,6 +76,7 @@ class Report:
 
     Attributes:
         entries: Artifacts, in the order given.
+        reference: Name of the one that agreement is measured against: the first in single precision that ran.
         degraded: PSNR of what they start from, by condition, dB.
         photos: Those that are shown.
         count: Photographs that were measured.
@@ -84,6 +85,7 @@ class Report:
     """
 
     entries: tuple[ReportEntry, ...]
+    reference: str
     degraded: dict[str, float]
     photos: tuple[ShownPhoto, ...]
     count: int
@@ -146,8 +148,11 @@ def collect(
                 entry, operators=operator_times(artifact.path, timed_size(artifact, size), threads or 1, 10)
             )
         entries.append(entry)
+    ran = [entry for entry in entries if entry.name in pictures]
+    reference = next((entry.name for entry in ran if entry.manifest.precision == "fp32"), ran[0].name if ran else "")
     return Report(
-        tuple(_with_agreement(entries, pictures)),
+        tuple(_with_agreement(entry, reference, pictures) for entry in entries),
+        reference,
         {name: float(np.mean([_psnr(p.degraded, p.sharp) for p in rows])) for name, rows in pairs.items()},
         tuple(_shown(pairs[SHOWN][:shown], pictures)),
         len(photos),
@@ -177,20 +182,11 @@ def _quality(
     return values, kept
 
 
-def _with_agreement(entries: list[ReportEntry], pictures: dict[str, list[F32]]) -> list[ReportEntry]:
-    if not pictures:
-        return entries
-    first = next(iter(pictures))
-    reference = pictures[first]
-    found = []
-    for entry in entries:
-        outputs = pictures.get(entry.name)
-        if outputs is None or entry.name == first:
-            found.append(entry)
-            continue
-        worst = min(_psnr(a, _codes(b)) for a, b in zip(outputs, reference, strict=True))
-        found.append(replace(entry, agreement=worst))
-    return found
+def _with_agreement(entry: ReportEntry, reference: str, pictures: dict[str, list[F32]]) -> ReportEntry:
+    if entry.name not in pictures or entry.name == reference:
+        return entry
+    pairs = zip(pictures[entry.name], pictures[reference], strict=True)
+    return replace(entry, agreement=min(_psnr(ours, _codes(theirs)) for ours, theirs in pairs))
 
 
 def _shown(pairs: Sequence[Pair], pictures: dict[str, list[F32]]) -> list[ShownPhoto]:

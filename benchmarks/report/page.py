@@ -20,7 +20,7 @@ def render_report(report: Report) -> str:
     machine = report.machine
     lead = (
         f"{len(report.entries)} artifacts on {report.count} photographs; {machine.cpu}, {machine.cores} cores, "
-        f"{report.threads or 'all'} threads"
+        f"{'all' if not report.threads else report.threads} thread{'' if report.threads == 1 else 's'}"
     )
     return template.substitute(
         lead=html.escape(lead),
@@ -45,8 +45,8 @@ def _table(headings: list[str], rows: list[list[str]]) -> str:
 
 def _summary(report: Report) -> str:
     conditions = list(report.degraded)
-    headings = ["artifact", "KiB", *conditions, "worst vs first", "ms [95 %]", "ms/MP", "vs first", "MiB", ""]
-    rows = [["degraded input", "", *(f"{report.degraded[c]:.2f}" for c in conditions), "", "", "", "", "", ""]]
+    headings = ["artifact", "KiB", *conditions, f"worst vs {report.reference}", "ms [95 %]", "ms/MP", "vs first", "MiB"]
+    rows = [["degraded input", "", *(f"{report.degraded[c]:.2f}" for c in conditions), "", "", "", "", ""]]
     for entry in report.entries:
         latency = entry.latency
         cells = [html.escape(entry.name), f"{entry.kib:.0f}"]
@@ -62,9 +62,9 @@ def _summary(report: Report) -> str:
                 f"{latency.ratio:.2f}",
                 "" if latency.peak_mib is None else f"{latency.peak_mib:.0f}",
             ]
-        cells.append(f'<span class="note">{html.escape(entry.note)}</span>')
         rows.append(cells)
-    return _table(headings, rows)
+    notes = "".join(f"<li>{html.escape(e.name)}: {html.escape(e.note)}</li>" for e in report.entries if e.note)
+    return _table(headings, rows) + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
 def _photo(number: int, photo: ShownPhoto) -> str:
@@ -152,7 +152,7 @@ def _provenance(report: Report) -> str:
     machine = {**dataclasses.asdict(report.machine), "state": dataclasses.asdict(report.state)}
     table = _table(["artifact", "target", "precision", "checkpoint", "model file", "made", "with"], rows)
     details = html.escape(json.dumps(machine, indent=1))
-    return f"{table}<details><summary>the machine</summary><pre>{details}</pre></details>"
+    return f'<div class="origins">{table}</div><details><summary>the machine</summary><pre>{details}</pre></details>'
 
 
 def _origin(entry: ReportEntry) -> list[str]:

@@ -78,7 +78,8 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
     other = disk["methods"][str(static_artifact.path)]
     assert other["over_baseline"] is None, "one photograph gives no interval"
     assert other["psnr"] == disk["methods"][str(artifact.path)]["psnr"]
-    assert set(other) == {"psnr", "lpips", "fsim", "gmsd", "ms-ssim", "gain", "over_baseline"}
+    assert set(other) == {"psnr", "lpips", "fsim", "gmsd", "ms-ssim", "gain", "over_baseline", "retained"}
+    assert 0.9 < other["retained"] < 1.1
     edges = found["edges"]
     assert edges[str(artifact.path)]["mtf50"] > edges["degraded"]["mtf50"] * 1.5
     assert edges["unsharp 2/150"]["noise_gain"] > 1.5 > 1.0 > edges[str(artifact.path)]["noise_gain"]

@@ -1,0 +1,195 @@
+"""The regression gate: what it sees, and what it keeps quiet about."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from ensharpen_edge.benchmarks.ci_formats import github_annotations, junit_xml, markdown
+from ensharpen_edge.benchmarks.comparing import compare_effort, pair_artifacts
+from ensharpen_edge.benchmarks.regression import GateRules, Outcome, Verdict, judge_quality, judge_times
+from ensharpen_edge.benchmarks.timing import measure
+from ensharpen_edge.errors import UsageError
+
+RULES = GateRules()
+
+
+class NoisyMachine:
+    """Both subjects see its drift; each run has noise above a floor, and one in twenty is interrupted."""
+
+    def __init__(self, seed):
+        self.rng, self.now = np.random.default_rng(seed), 0.0
+
+    def subject(self, milliseconds):
+        def run():
+            drift = 1 + 0.05 * np.sin(self.now / 2)
+            noise = 1 + abs(float(self.rng.normal(0, 0.08)))
+            interrupted = 1.5 if self.rng.random() < 0.05 else 1.0
+            self.now += milliseconds / 1000 * drift * noise * interrupted
+
+        return run
+
+    def pair(self, ratio):
+        subjects = [self.subject(5.0), self.subject(5.0 * ratio)]
+        return lambda: tuple(measure(subjects, compare_effort(1), lambda: self.now))
+
+
+def outcomes(ratio, trials):
+    return [judge_times("x", NoisyMachine(seed).pair(ratio), RULES).outcome for seed in range(trials)]
+
+
+def test_it_does_not_cry_wolf():
+    assert sum(outcome is not Outcome.SAME for outcome in outcomes(1.0, 100)) < 2
+
+
+def test_it_finds_eight_percent():
+    assert outcomes(1.08, 100).count(Outcome.SLOWER) >= 95
+
+
+def test_it_says_when_something_got_faster():
+    assert outcomes(1 / 1.1, 20).count(Outcome.FASTER) >= 19
+
+
+def test_changes_too_small_to_matter_pass():
+    assert outcomes(1.02, 50).count(Outcome.SAME) >= 49
+
+
+def fixed(*pairs):
+    """Measurements that give these (base, head) milliseconds, one after the other."""
+    queue = [tuple(tuple(np.linspace(0.99, 1.01, 20) * milliseconds / 1000) for milliseconds in pair) for pair in pairs]
+    return lambda: queue.pop(0)
+
+
+def test_a_slowdown_that_does_not_come_back_is_none():
+    verdict = judge_times("x", fixed((10, 12), (10, 10)), RULES)
+    assert (verdict.outcome, verdict.measured) == (Outcome.SAME, 2)
+    confirmed = judge_times("x", fixed((10, 12), (10, 12)), RULES)
+    assert (confirmed.outcome, confirmed.failed) == (Outcome.SLOWER, True)
+    assert "+20.0%" in confirmed.reasons[0]
+
+
+def test_budgets_count_twice_as_well():
+    rules = GateRules(budget_ms=9.0)
+    assert judge_times("x", fixed((10, 10), (10, 10)), rules).outcome is Outcome.OVER_BUDGET
+    assert judge_times("x", fixed((10, 10), (10, 8.9)), rules).outcome is Outcome.SAME
+    assert judge_times("x", fixed((8, 8)), rules).outcome is Outcome.SAME
+    both = judge_times("x", fixed((10, 12), (10, 12)), rules)
+    assert both.outcome is Outcome.SLOWER
+    assert "the budget is 9 ms" in both.reasons[1]
+
+
+def test_lost_quality_and_lost_conditions():
+    verdict = Verdict("x", Outcome.SAME)
+    assert judge_quality(verdict, {"a": 30.0}, {"a": 29.96}, RULES) is verdict
+    worse = judge_quality(verdict, {"a": 30.0, "b": 28.0}, {"a": 29.9}, RULES)
+    assert worse.outcome is Outcome.WORSE
+    assert worse.reasons == ("a: -0.100 dB, allowed -0.05", "b: not measured any more")
+
+
+def test_too_few_samples_and_rules_that_mean_nothing():
+    with pytest.raises(UsageError, match="5 samples a side"):
+        judge_times("x", lambda: ((1.0,) * 5, (1.0,) * 5), RULES)
+    with pytest.raises(UsageError, match="effect"):
+        GateRules(effect=0.0)
+    with pytest.raises(UsageError, match="budget"):
+        GateRules(budget_ms=-1.0)
+
+
+VERDICTS = [
+    Verdict("fine", Outcome.SAME, base_ms=10.0, head_ms=10.1),
+    Verdict("slow, at: 100%", Outcome.SLOWER, ("+20 % | more",), base_ms=10.0, head_ms=12.0, warnings=("busy",)),
+    Verdict("gone", Outcome.MISSING, ("not there",)),
+    Verdict("mac only", Outcome.NOT_RUN, ("no latency here",)),
+]
+
+
+def test_junit():
+    suite = ElementTree.fromstring(junit_xml(VERDICTS))[0]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "2", "1")
+    assert [case.find("failure") is not None for case in suite] == [False, True, True, False]
+    assert suite[1].find("failure").get("message") == "slower: +20 % | more"
+
+
+def test_markdown_and_annotations():
+    text = markdown(VERDICTS)
+    assert "2 of 4 benchmarks failed" in text
+    assert "+20 % \\| more; busy" in text
+    assert github_annotations(VERDICTS) == [
+        "::error title=slow%2C at%3A 100%25%3A slower::+20 %25 | more",
+        "::warning title=slow%2C at%3A 100%25::busy",
+        "::error title=gone%3A missing::not there",
+    ]
+
+
+def test_folders_are_matched_by_name(artifact, static_artifact, tmp_path):
+    for version, names in (("base", ("a", "b")), ("head", ("b", "c"))):
+        for name in names:
+            shutil.copytree(artifact.path, tmp_path / version / name)
+    pairings = pair_artifacts(tmp_path / "base", tmp_path / "head")
+    assert [(p.name, p.base is not None, p.head is not None) for p in pairings] == [
+        ("a", True, False),
+        ("b", True, True),
+        ("c", False, True),
+    ]
+    (single,) = pair_artifacts(artifact.path, static_artifact.path)
+    assert single.base == artifact.path
+
+
+def test_the_command(command, artifact, tmp_path):
+    base, head = tmp_path / "base", tmp_path / "head"
+    for folder in (base / "one", base / "two", head / "one"):
+        shutil.copytree(artifact.path, folder)
+    quick = ("--size", 64, "--samples", 6, "--effect", 0.9)
+    same = command("ensharpen-bench", "compare", base / "one", head / "one", *quick, "--json")
+    assert same.returncode == 0, same.stderr
+    assert json.loads(same.stdout)[0]["outcome"] == "same"
+    files = ("--junit", tmp_path / "bench.xml", "--summary", tmp_path / "bench.md")
+    done = command("ensharpen-bench", "compare", base, head, *quick, *files)
+    assert done.returncode == 6, done.stderr
+    assert "two: missing" in done.stderr
+    assert ElementTree.parse(tmp_path / "bench.xml").getroot()[0].get("failures") == "1"
+    assert "**missing**" in (tmp_path / "bench.md").read_text()
+    done = command("ensharpen-bench", "compare", base / "one", head / "one", *quick, "--budget", "0.01ms")
+    assert done.returncode == 6, done.stderr
+    assert "the budget is 0.01 ms" in done.stderr
+
+
+def test_the_trial_of_the_gate_runs(command, artifact):
+    """How it ends depends on the machine; that it measures what it says does not."""
+    done = command(
+        "ensharpen-bench",
+        "compare",
+        artifact.path,
+        "--self-test",
+        "--trials",
+        2,
+        "--size",
+        64,
+        "--samples",
+        6,
+        "--json",
+    )
+    assert done.returncode in (0, 6), done.stderr
+    result = json.loads(done.stdout)
+    assert result["trials"] == len(result["ratios_slowed"]) == 2
+    assert np.median(result["ratios_slowed"]) > np.median(result["ratios_same"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("{artifact}",), 2, "nothing to compare with"),
+        (("{artifact}", "{artifact}", "--samples", "3"), 2, "ranks need 6"),
+        (("{artifact}", "{artifact}", "--budget", "soon"), 2, "not a time"),
+        (("{artifact}", "nowhere"), 9, "no artifacts"),
+    ],
+    ids=str,
+)
+def test_mistakes(command, artifact, arguments, code, message):
+    done = command("ensharpen-bench", "compare", *(a.format(artifact=artifact.path) for a in arguments))
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
