@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Sequence
 
 from ensharpen_edge.benchmarks.regression import Outcome, Verdict
 
 _SKIPPED = (Outcome.NOT_RUN,)
+_GROUPS = {Outcome.NOT_RUN: "not run", Outcome.NEW: "new"}
 
 
 def junit_xml(verdicts: Sequence[Verdict]) -> bytes:
@@ -37,18 +39,17 @@ def junit_xml(verdicts: Sequence[Verdict]) -> bytes:
 
 def markdown(verdicts: Sequence[Verdict]) -> str:
     """A table for a job's summary or a comment."""
-    failed = sum(verdict.failed for verdict in verdicts)
-    title = f"{failed} of {len(verdicts)} benchmarks failed" if failed else f"all {len(verdicts)} benchmarks passed"
+    counts = Counter("failed" if verdict.failed else _GROUPS.get(verdict.outcome, "passed") for verdict in verdicts)
+    title = ", ".join(f"{counts[group]} {group}" for group in ("failed", "passed", "not run", "new") if counts[group])
     lines = [f"### Benchmarks: {title}", "", "| benchmark | outcome | base ms | new ms | change | |"]
     lines.append("|---|---|---:|---:|---:|---|")
     for verdict in verdicts:
         shift = verdict.shift
         change = f"{shift.ratio - 1:+.1%} [{shift.low - 1:+.1%}, {shift.high - 1:+.1%}]" if shift else ""
-        notes = "; ".join((*verdict.reasons, *verdict.warnings)).replace("|", "\\|")
+        notes = _cell("; ".join((*verdict.reasons, *verdict.warnings)))
         outcome = f"**{verdict.outcome.value}**" if verdict.failed else verdict.outcome.value
-        lines.append(
-            f"| {verdict.name} | {outcome} | {_ms(verdict.base_ms)} | {_ms(verdict.head_ms)} | {change} | {notes} |"
-        )
+        times = f"{_ms(verdict.base_ms)} | {_ms(verdict.head_ms)}"
+        lines.append(f"| {_cell(verdict.name)} | {outcome} | {times} | {change} | {notes} |")
     return "\n".join(lines) + "\n"
 
 
@@ -58,6 +59,8 @@ def github_annotations(verdicts: Sequence[Verdict]) -> list[str]:
     for verdict in verdicts:
         if verdict.failed:
             lines.append(_command("error", f"{verdict.name}: {verdict.outcome.value}", "; ".join(verdict.reasons)))
+        if verdict.outcome in _SKIPPED:
+            lines.append(_command("warning", f"{verdict.name}: {verdict.outcome.value}", "; ".join(verdict.reasons)))
         lines += [_command("warning", verdict.name, warning) for warning in verdict.warnings]
     return lines
 
@@ -70,6 +73,10 @@ def _escaped(text: str, property_: bool = False) -> str:
     for letter, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
         text = text.replace(letter, code)
     return text.replace(":", "%3A").replace(",", "%2C") if property_ else text
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _ms(value: float | None) -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.regression import GateRules, Outcome, Samples, Verdict, judge_quality, judge_times
-from ensharpen_edge.benchmarks.subjects import find_artifacts, no_latency_reason, open_subjects
+from ensharpen_edge.benchmarks.regression import (
+    GateRules,
+    Outcome,
+    Samples,
+    Verdict,
+    judge_new,
+    judge_quality,
+    judge_times,
+)
+from ensharpen_edge.benchmarks.subjects import find_artifacts, open_subjects
 from ensharpen_edge.benchmarks.timing import REST, Effort, measure
-from ensharpen_edge.errors import UsageError
+from ensharpen_edge.errors import MissingToolError, UsageError
 
 Quality = Callable[[Artifact], dict[str, float]]
 """PSNR by condition."""
@@ -71,45 +79,59 @@ def compare_versions(
         progress: Called with the name of each benchmark.
 
     Raises:
-        UsageError: The two versions of a benchmark take different sizes.
         IntegrityError: A damaged artifact.
     """
     verdicts = []
     for pairing in pairings:
         progress(pairing.name)
         if pairing.head is None:
-            verdicts.append(Verdict(pairing.name, Outcome.MISSING, ("in the base, but not in the new version",)))
+            verdict = Verdict(pairing.name, Outcome.MISSING, ("in the base, but not in the new version",))
         elif pairing.base is None:
-            verdicts.append(Verdict(pairing.name, Outcome.NEW))
+            verdict = _judge_new(pairing.name, pairing.head, size, threads, effort, rules)
         else:
-            verdicts.append(
-                _compare_pair(pairing.name, pairing.base, pairing.head, size, threads, effort, rules, quality)
-            )
+            verdict = _judge_pair(pairing.name, (pairing.base, pairing.head), size, threads, effort, rules)
+            verdict = _with_quality(verdict, pairing.base, pairing.head, quality, rules)
+        if rules.all_must_run and verdict.outcome is Outcome.NOT_RUN:
+            verdict = replace(verdict, outcome=Outcome.MISSING)
+        verdicts.append(verdict)
     return verdicts
 
 
-def _compare_pair(
-    name: str,
-    base: Path,
-    head: Path,
-    size: tuple[int, int],
-    threads: int,
-    effort: Effort,
-    rules: GateRules,
-    quality: Quality,
+def _judge_pair(
+    name: str, paths: tuple[Path, Path], size: tuple[int, int], threads: int, effort: Effort, rules: GateRules
 ) -> Verdict:
-    old, new = Artifact.open(base), Artifact.open(head)
-    reason = no_latency_reason(new)
-    if reason is None:
-        with open_subjects([base, head], size, threads, ("base", "head")) as (subjects, others):
-            reason = others[0].reason if others else None
-            if not others and subjects[0].size != subjects[1].size:
-                raise UsageError(f"{name}: one takes {subjects[0].size}, the other {subjects[1].size}")
+    with open_subjects(paths, size, threads, ("base", "head")) as (subjects, others):
+        if others:
+            reasons = tuple(f"{entry.name}: {entry.reason}" for entry in others)
+            return Verdict(name, Outcome.NOT_RUN, reasons)
+        first, second = (subject.size for subject in subjects)
+    if first != second:
+        reason = f"the base takes {first[0]}x{first[1]}, the new version {second[0]}x{second[1]}"
+        return Verdict(name, Outcome.OTHER_SIZE, (reason,))
 
     def pair() -> tuple[Samples, Samples]:
-        with open_subjects([base, head], size, threads, ("base", "head")) as (subjects, _):
-            first, second = measure([subject.run for subject in subjects], effort)
-            return first, second
+        with open_subjects(paths, size, threads, ("base", "head")) as (subjects, _):
+            base, head = measure([subject.run for subject in subjects], effort)
+            return base, head
 
-    verdict = Verdict(name, Outcome.NOT_RUN, (reason,)) if reason else judge_times(name, pair, rules)
-    return judge_quality(verdict, quality(old), quality(new), rules)
+    return judge_times(name, pair, rules)
+
+
+def _judge_new(name: str, path: Path, size: tuple[int, int], threads: int, effort: Effort, rules: GateRules) -> Verdict:
+    with open_subjects([path], size, threads, ("head",)) as (_, others):
+        if others:
+            return Verdict(name, Outcome.NOT_RUN, (others[0].reason,))
+
+    def single() -> Samples:
+        with open_subjects([path], size, threads, ("head",)) as (subjects, _):
+            return measure([subjects[0].run], effort)[0]
+
+    return judge_new(name, single, rules)
+
+
+def _with_quality(verdict: Verdict, base: Path, head: Path, quality: Quality, rules: GateRules) -> Verdict:
+    try:
+        before, after = quality(Artifact.open(base)), quality(Artifact.open(head))
+    except (MissingToolError, UsageError) as error:
+        return replace(verdict, reasons=(*verdict.reasons, f"quality not measured: {error}"))
+    return judge_quality(verdict, before, after, rules)

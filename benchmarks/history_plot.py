@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ensharpen_edge.benchmarks.figure import save_figure
 from ensharpen_edge.benchmarks.records import Record
-from ensharpen_edge.errors import BadInputError, require
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.errors import require
 
 Series = Mapping[tuple[str, str], Sequence[Record]]
 
@@ -46,10 +46,4 @@ def plot_history(series: Series, jumps: Mapping[tuple[str, str], Sequence[int]],
         axis.set_title(f"{key[0]}, machine {key[1]}", fontsize=9)
         axis.set_ylabel("ms")
         axis.grid(alpha=0.3)
-    try:
-        with whole_file(path) as temporary:
-            figure.savefig(temporary, dpi=110, format=path.suffix.lstrip(".") or "png")
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: the plot cannot be written ({error})") from error
-    finally:
-        pyplot.close(figure)
+    save_figure(figure, path)

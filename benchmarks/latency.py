@@ -11,9 +11,10 @@ from statistics import median
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.overhead import peak_memory
+from ensharpen_edge.benchmarks.quality_plan import artifact_names
 from ensharpen_edge.benchmarks.statistics import Summary, summarize
 from ensharpen_edge.benchmarks.subjects import NotRun, Subject, noise_image, open_subjects
-from ensharpen_edge.benchmarks.timing import REST, Effort, measure
+from ensharpen_edge.benchmarks.timing import REST, Effort, measure, narrow
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
@@ -56,7 +57,8 @@ class Latency:
         size: (height, width) of the timed image.
         threads: Of the engine; 0 for all cores.
         milliseconds: Of each timed run.
-        ratio: Median over rounds of this artifact's time against the first one's in the same round.
+        ratio: Median over rounds of this artifact's time of a megapixel against the first one's in the same round.
+        enough: Whether the median became as precise as wanted before the rounds ran out.
         split: Where a photograph's time goes, or None where it was not measured.
         peak_mib: Resident memory of a process that sharpens one photograph, or None.
     """
@@ -72,6 +74,7 @@ class Latency:
     threads: int
     milliseconds: tuple[float, ...]
     ratio: float
+    enough: bool = True
     split: TimeSplit | None = None
     peak_mib: float | None = None
 
@@ -97,7 +100,7 @@ def effort_for(threads: int, rounds: int | None) -> Effort:
         return Effort(rest=rest, most=60 if rest else 200)
     if rounds < 1:
         raise UsageError("latency needs at least one round")
-    return Effort(fewest=rounds, most=rounds, rest=rest)
+    return Effort(fewest=rounds, most=rounds, precision=1.0, rest=rest)
 
 
 def compare_latency(
@@ -127,7 +130,7 @@ def compare_latency(
     """
     if not artifacts:
         raise UsageError("latency needs at least one artifact")
-    with open_subjects(artifacts, size, threads) as (subjects, others):
+    with open_subjects(artifacts, size, threads, artifact_names(list(artifacts))) as (subjects, others):
         seconds = measure([subject.run for subject in subjects], effort, progress=progress)
         splits = [time_split(subject) if details else None for subject in subjects]
     rows = []
@@ -144,7 +147,11 @@ def compare_latency(
                 subject.size,
                 threads,
                 tuple(1000 * second for second in taken),
-                median(own / first for own, first in zip(taken, seconds[0], strict=True)),
+                median(
+                    (own / subject.megapixels) / (first / subjects[0].megapixels)
+                    for own, first in zip(taken, seconds[0], strict=True)
+                ),
+                narrow(taken, effort.precision),
                 split,
                 memory(artifact, subject.size, threads) if details else None,
             )

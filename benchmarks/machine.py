@@ -14,7 +14,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "coremltools", "tensorrt", "tensorrt-rtx")
+_PACKAGES = (
+    "numpy",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "coremltools",
+    "tensorrt",
+    "tensorrt-rtx",
+)
 _SYSTEM = Path("/sys")
 _PROC = Path("/proc")
 
@@ -97,22 +106,40 @@ def machine_state() -> MachineState:
     """Of this machine, now."""
     clocks = [_number(path) for path in _SYSTEM.glob("devices/system/cpu/cpu*/cpufreq/scaling_cur_freq")]
     heat = [_number(path) for path in _SYSTEM.glob("class/thermal/thermal_zone*/temp")]
-    power = [_number(path) for path in _SYSTEM.glob("bus/i2c/drivers/ina3221/*/hwmon/hwmon*/in_power0_input")]
     known_clocks, known_heat = [c for c in clocks if c], [h for h in heat if h]
     return MachineState(
         os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         max(known_clocks) / 1000 if known_clocks else None,
         max(known_heat) / 1000 if known_heat else None,
-        power[0] / 1000 if power and power[0] else None,
+        _board_watts(),
     )
 
 
+def _board_watts() -> float | None:
+    """First rail of a Jetson's power monitor: millivolts times milliamperes, or milliwatts on JetPack 4."""
+    for folder in _SYSTEM.glob("bus/i2c/drivers/ina3221/*/hwmon/hwmon*"):
+        volts, amperes = _number(folder / "in1_input"), _number(folder / "curr1_input")
+        if volts and amperes:
+            return volts * amperes / 1e6
+    for path in _SYSTEM.glob("bus/i2c/drivers/ina3221x/*/iio:device*/in_power0_input"):
+        milliwatts = _number(path)
+        if milliwatts:
+            return milliwatts / 1000
+    return None
+
+
 def _cpu_model() -> str:
+    """Board and processor: many ARM boards share the name of one of them."""
+    found = [(_read(_PROC / "device-tree/model") or "").strip("\0 ")]
+    wanted = ("model name", "hardware", "cpu implementer", "cpu part")
+    seen: dict[str, str] = {}
     for line in (_read(_PROC / "cpuinfo") or "").splitlines():
-        if line.lower().startswith(("model name", "hardware")):
-            return line.partition(":")[2].strip()
-    board = (_read(_PROC / "device-tree/model") or "").strip("\0 ")
-    return board or platform.processor() or platform.machine()
+        key, _, value = line.partition(":")
+        if key.strip().lower() in wanted:
+            seen.setdefault(key.strip().lower(), value.strip())
+    found += [seen[key] for key in wanted if key in seen]
+    found += _lines(["sysctl", "-n", "machdep.cpu.brand_string"]) if platform.system() == "Darwin" else []
+    return ", ".join(part for part in found if part) or platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:

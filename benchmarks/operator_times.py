@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import tempfile
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.litert_operators import litert_operator_times
-from ensharpen_edge.benchmarks.subjects import noise_image
+from ensharpen_edge.benchmarks.subjects import noise_image, timed_size
 from ensharpen_edge.errors import BadInputError, UsageError, require
 from ensharpen_edge.runtime.pipeline import to_batch
+
+_WARM_UP = 2
+_BYTES = {"float": 4, "float16": 2, "double": 8, "uint8": 1, "int8": 1, "int32": 4, "int64": 8, "bool": 1}
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,9 @@ class NodeTime:
     Attributes:
         name: Of the node, after ONNX Runtime's own fusions.
         operator: Its type.
-        milliseconds: Per run.
+        milliseconds: Median of its runs.
         inputs, outputs: Their shapes.
+        moved: Bytes of all of them.
     """
 
     name: str
@@ -31,18 +38,29 @@ class NodeTime:
     milliseconds: float
     inputs: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
+    moved: int
 
 
-def operator_times(path: Path, size: tuple[int, int], threads: int, rounds: int) -> dict[str, float]:
+def has_operator_times(artifact: Artifact) -> bool:
+    """Whether its runtime tells."""
+    return artifact.manifest.target in ("onnx", "tflite")
+
+
+def operator_times(artifact: Artifact, size: tuple[int, int], threads: int, rounds: int) -> dict[str, float]:
     """Milliseconds per run by operator: from ONNX Runtime's profiler, or from LiteRT operator by operator.
+
+    Args:
+        artifact: See `has_operator_times`.
+        size: (height, width), for artifacts that take any.
+        threads: 0 for all cores.
+        rounds: Runs.
 
     Raises:
         UsageError: An artifact of another target.
         BadInputError: The profiler wrote nothing.
     """
-    artifact = Artifact.open(path)
     if artifact.manifest.target == "tflite":
-        return litert_operator_times(artifact, size, threads, rounds)
+        return litert_operator_times(artifact, timed_size(artifact, size), threads or os.cpu_count() or 1, rounds)
     totals: dict[str, float] = {}
     for node in node_times(artifact, size, threads, rounds):
         totals[node.operator] = totals.get(node.operator, 0.0) + node.milliseconds
@@ -50,7 +68,7 @@ def operator_times(path: Path, size: tuple[int, int], threads: int, rounds: int)
 
 
 def node_times(artifact: Artifact, size: tuple[int, int], threads: int, rounds: int) -> list[NodeTime]:
-    """Every node of an ONNX artifact, in the order they run; medians would need single runs, so these are means.
+    """Every node of an ONNX artifact, in the order they run.
 
     Raises:
         UsageError: An artifact of another target.
@@ -58,12 +76,12 @@ def node_times(artifact: Artifact, size: tuple[int, int], threads: int, rounds: 
     """
     if artifact.manifest.target != "onnx":
         raise UsageError(f"{artifact.path}: nodes are timed in ONNX artifacts only")
-    batch = to_batch(noise_image(size), artifact.manifest.io)
+    batch = to_batch(noise_image(timed_size(artifact, size)), artifact.manifest.io)
     return profile_onnx(artifact.read_model(), {artifact.manifest.io.input_name: batch}, threads, rounds)
 
 
-def profile_onnx(model: bytes, inputs: dict[str, object], threads: int, rounds: int) -> list[NodeTime]:
-    """Nodes of any ONNX graph by ONNX Runtime's profiler.
+def profile_onnx(model: bytes, inputs: dict[str, Any], threads: int, rounds: int) -> list[NodeTime]:
+    """Nodes of any ONNX graph by ONNX Runtime's profiler; the first runs do not count.
 
     Raises:
         BadInputError: The profiler wrote nothing.
@@ -76,25 +94,27 @@ def profile_onnx(model: bytes, inputs: dict[str, object], threads: int, rounds: 
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        for _ in range(rounds):
+        for _ in range(_WARM_UP + rounds):
             session.run(None, inputs)
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    kernels = [e for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
-    if not kernels:
+    taken: dict[str, list[float]] = {}
+    details: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            name = event["name"].removesuffix("_kernel_time")
+            taken.setdefault(name, []).append(event["dur"] / 1000)
+            details[name] = event["args"]
+    if not taken:
         raise BadInputError("the profiler recorded no operators")
-    totals: Counter[str] = Counter()
-    shapes: dict[str, tuple[str, tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]] = {}
-    for event in kernels:
-        name, details = event["name"].removesuffix("_kernel_time"), event["args"]
-        totals[name] += event["dur"]
-        shapes[name] = (
-            details["op_name"],
-            _shapes(details.get("input_type_shape", [])),
-            _shapes(details.get("output_type_shape", [])),
-        )
-    return [NodeTime(name, shapes[name][0], totals[name] / 1000 / rounds, *shapes[name][1:]) for name in shapes]
+    return [_node(name, median(times[_WARM_UP:]), details[name]) for name, times in taken.items()]
 
 
-def _shapes(entries: list[dict[str, list[int]]]) -> tuple[tuple[int, ...], ...]:
-    """The profiler writes [{"float": [1, 3, 8, 8]}, ...]."""
-    return tuple(tuple(sides) for entry in entries for sides in entry.values())
+def _node(name: str, milliseconds: float, details: dict[str, Any]) -> NodeTime:
+    """The profiler writes shapes as [{"float": [1, 3, 8, 8]}, ...]."""
+    inputs, outputs = (
+        [(kind, tuple(sides)) for entry in details.get(key, []) for kind, sides in entry.items()]
+        for key in ("input_type_shape", "output_type_shape")
+    )
+    moved = sum(_BYTES.get(kind, 4) * math.prod(sides) for kind, sides in (*inputs, *outputs))
+    read, written = (tuple(sides for _, sides in entries) for entries in (inputs, outputs))
+    return NodeTime(name, details["op_name"], milliseconds, read, written, moved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -72,9 +73,20 @@ class Record:
             record = cls(**content, machine=machine, state=state)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError(f"not a record ({error})") from error
-        if not isinstance(record.milliseconds, (int, float)) or not record.milliseconds > 0:
-            raise ValueError(f"no time: {record.milliseconds!r}")
+        texts = (record.time, record.label, record.benchmark, record.artifact, record.sha256)
+        times = (record.milliseconds, record.low, record.high, record.p90, record.p99)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("a name that is no text")
+        if not all(isinstance(value, float) and math.isfinite(value) and value > 0 for value in times):
+            raise ValueError(f"times that are none: {times}")
+        if type(record.count) is not int or not isinstance(record.drop, float):
+            raise ValueError("a count or a drop that is no number")
         return record
+
+
+def benchmark_name(row: Latency) -> str:
+    """Artifact, size and threads: what must be the same for times to make a history."""
+    return f"{row.name} {row.size[0]}x{row.size[1]} {row.threads or 'all'} threads"
 
 
 def make_records(rows: Sequence[Latency], label: str) -> list[Record]:
@@ -84,12 +96,11 @@ def make_records(rows: Sequence[Latency], label: str) -> list[Record]:
     records = []
     for row in rows:
         summary = row.summary
-        benchmark = f"{row.name} {row.size[0]}x{row.size[1]} {row.threads or 'all'} threads"
         records.append(
             Record(
                 now,
                 label,
-                benchmark,
+                benchmark_name(row),
                 row.name,
                 row.sha256,
                 summary.median,
@@ -98,7 +109,7 @@ def make_records(rows: Sequence[Latency], label: str) -> list[Record]:
                 summary.p90,
                 summary.p99,
                 summary.count,
-                row.drop,
+                float(row.drop),
                 machine,
                 state,
             )
@@ -147,11 +158,27 @@ def read_records(path: Path) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
-def check_comparable(now: Fingerprint, then: Fingerprint) -> None:
-    """Raises `NotComparableError` when figures come from different machines; says what differs."""
-    differences = then.differences(now)
-    if differences:
-        raise NotComparableError(
-            f"times of another machine: {'; '.join(differences)}",
-            hint="measure both on this one (ensharpen-bench compare BASE HEAD), or insist: --across-machines",
-        )
+def latest_comparable(records: Sequence[Record], rows: Sequence[Latency], across_machines: bool) -> dict[str, Record]:
+    """The last result of this machine, by benchmark, for those that were measured now and have one.
+
+    Args:
+        records: A history, oldest first.
+        rows: Measured now.
+        across_machines: Take another machine's where there is none.
+
+    Raises:
+        NotComparableError: A benchmark's results are all of other machines; says what differs.
+    """
+    here, found = fingerprint(), {}
+    for name in map(benchmark_name, rows):
+        earlier = [record for record in records if record.benchmark == name]
+        own = [record for record in earlier if record.machine.key == here.key]
+        if earlier and not own and not across_machines:
+            differences = "; ".join(earlier[-1].machine.differences(here))
+            raise NotComparableError(
+                f"{name}: the history holds times of another machine: {differences}",
+                hint="measure both on this one (ensharpen-bench compare BASE HEAD), or insist: --across-machines",
+            )
+        if earlier:
+            found[name] = (own or earlier)[-1]
+    return found

@@ -18,7 +18,7 @@ MeasurePair = Callable[[], tuple[Samples, Samples]]
 """Opens both artifacts and times them, interleaved: seconds of base and head."""
 
 FEWEST_SAMPLES = 6
-"""A side: with fewer, ranks cannot reach 1 %."""
+"""A side: with fewer, ranks hardly reach 1 %."""
 
 BUSY = 0.1
 """Noise above this share of the median is worth a warning."""
@@ -34,10 +34,11 @@ class Outcome(str, Enum):
     WORSE = "worse quality"
     MISSING = "missing"
     NOT_RUN = "not run"
+    OTHER_SIZE = "other size"
     NEW = "new"
 
 
-FAILURES = frozenset({Outcome.SLOWER, Outcome.OVER_BUDGET, Outcome.WORSE, Outcome.MISSING})
+FAILURES = frozenset({Outcome.SLOWER, Outcome.OVER_BUDGET, Outcome.WORSE, Outcome.MISSING, Outcome.OTHER_SIZE})
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ class GateRules:
         significance: Of the rank test.
         budget_ms: Largest median of a new artifact, or None.
         quality_db: Largest loss of PSNR against the base in any condition.
+        all_must_run: A benchmark that cannot run here is a missing one.
     """
 
     effect: float = 0.05
     significance: float = 0.01
     budget_ms: float | None = None
     quality_db: float = 0.05
+    all_must_run: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.effect < 1 or not 0 < self.significance < 0.5:
@@ -139,6 +142,24 @@ def judge_times(name: str, measure: MeasurePair, rules: GateRules) -> Verdict:
         measured,
         warnings,
     )
+
+
+def judge_new(name: str, measure: Callable[[], Samples], rules: GateRules) -> Verdict:
+    """A benchmark that the base does not have: only its budget can be judged, twice before it is broken.
+
+    Args:
+        name: Of the benchmark.
+        measure: Opens and times it: seconds.
+        rules: See `GateRules`.
+    """
+    head, measured = measure(), 1
+    if _over(head, rules):
+        head, measured = measure(), 2
+    median_ms = 1000 * summarize(head).median
+    if _over(head, rules):
+        reason = f"{median_ms:.2f} ms, the budget is {rules.budget_ms:g} ms"
+        return Verdict(name, Outcome.OVER_BUDGET, (reason,), head_ms=median_ms, measured=measured)
+    return Verdict(name, Outcome.NEW, head_ms=median_ms, measured=measured)
 
 
 def judge_quality(verdict: Verdict, base: dict[str, float], head: dict[str, float], rules: GateRules) -> Verdict:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
-from ensharpen_edge.benchmarks.regression import GateRules, Outcome, Samples, judge_times
+from ensharpen_edge.benchmarks.regression import GateRules, MeasurePair, Outcome, Samples, judge_times
 from ensharpen_edge.benchmarks.subjects import open_subjects
 from ensharpen_edge.benchmarks.timing import Effort, Run, measure
-from ensharpen_edge.errors import EnsharpenError, ExitCode
+from ensharpen_edge.errors import EnsharpenError, ExitCode, UsageError
 
 SLOWDOWN = 0.08
 """Injected, as a share of each run's own time."""
@@ -83,6 +84,8 @@ def try_gate(
 ) -> TrialResult:
     """Compare an artifact with itself, and with itself slowed down, again and again; one thread.
 
+    As in the gate itself, every measurement opens its engines afresh.
+
     Raises:
         UsageError: It cannot be timed here.
     """
@@ -90,25 +93,27 @@ def try_gate(
     alarms = found = 0
     ratios: tuple[list[float], list[float]] = ([], [])
     noises = []
-    with open_subjects([artifact, artifact], size, 1, ("base", "head")) as (subjects, others):
+    rules = replace(rules, budget_ms=None)
+    with open_subjects([artifact], size, 1, (artifact.name,)) as (_, others):
         if others:
-            raise UnfitGateError(f"{artifact}: {others[0].reason}")
-        base, head = (subject.run for subject in subjects)
-        for _ in range(trials):
-            for kind, second in enumerate((head, slowed(head, SLOWDOWN))):
-                verdict = judge_times(artifact.name, _pair(base, second, effort), rules)
-                noises.append(verdict.noise)
-                ratios[kind].append(verdict.shift.ratio if verdict.shift else 1.0)
-                alarms += kind == 0 and verdict.outcome is not Outcome.SAME
-                found += kind == 1 and verdict.outcome is Outcome.SLOWER
-                progress()
-    noise = sorted(noises)[len(noises) // 2]
-    return TrialResult(trials, alarms, found, tuple(ratios[0]), tuple(ratios[1]), noise, time.perf_counter() - start)
+            raise UsageError(f"{artifact}: {others[0].reason}")
+    for _ in range(trials):
+        for kind, share in enumerate((0.0, SLOWDOWN)):
+            verdict = judge_times(artifact.name, _pair(artifact, size, share, effort), rules)
+            noises.append(verdict.noise)
+            ratios[kind].append(verdict.shift.ratio if verdict.shift else 1.0)
+            alarms += kind == 0 and verdict.outcome is not Outcome.SAME
+            found += kind == 1 and verdict.outcome is Outcome.SLOWER
+            progress()
+    seconds = time.perf_counter() - start
+    return TrialResult(trials, alarms, found, tuple(ratios[0]), tuple(ratios[1]), median(noises), seconds)
 
 
-def _pair(base: Run, head: Run, effort: Effort) -> Callable[[], tuple[Samples, Samples]]:
+def _pair(artifact: Path, size: tuple[int, int], share: float, effort: Effort) -> MeasurePair:
     def pair() -> tuple[Samples, Samples]:
-        first, second = measure([base, head], effort)
-        return first, second
+        with open_subjects([artifact, artifact], size, 1, ("base", "head")) as (subjects, _):
+            base, head = (subject.run for subject in subjects)
+            first, second = measure([base, slowed(head, share) if share else head], effort)
+            return first, second
 
     return pair

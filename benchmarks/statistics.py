@@ -65,10 +65,11 @@ def median_interval(samples: ArrayLike, confidence: float = 0.95) -> tuple[float
     values = np.sort(_checked(samples))
     count = len(values)
     tail, rank = 0.5**count, 0
-    # Binomial(count, 1/2): how many order statistics can be cut off each end.
+    # Binomial(count, 1/2): how many order statistics can be cut off each end. In logarithms: its terms overflow.
     while tail <= (1 - confidence) / 2 and rank < count // 2:
         rank += 1
-        tail += math.comb(count, rank) * 0.5**count
+        ways = math.lgamma(count + 1) - math.lgamma(rank + 1) - math.lgamma(count - rank + 1)
+        tail += math.exp(ways - count * math.log(2.0))
     cut = max(rank - 1, 0)
     return float(values[cut]), float(values[count - 1 - cut])
 

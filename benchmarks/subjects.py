@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ensharpen_edge.artifact import MANIFEST, Artifact
-from ensharpen_edge.errors import BadInputError, MissingToolError, UsageError
+from ensharpen_edge.errors import BadInputError, EnsharpenError, IntegrityError
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.runtime.engine import Batch, Engine
 from ensharpen_edge.runtime.pipeline import to_batch
@@ -27,6 +27,7 @@ class Subject:
         artifact, engine: Of the runtime.
         size: (height, width) of the timed image.
         batch: The image as the engine takes it.
+        untimed: Why its speed here says nothing, or None.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Subject:
     engine: Engine
     size: tuple[int, int]
     batch: Batch
+    untimed: str | None
 
     @property
     def megapixels(self) -> float:
@@ -56,20 +58,23 @@ class NotRun:
 def no_latency_reason(artifact: Artifact) -> str | None:
     """Why an artifact's speed here says nothing, or None."""
     if artifact.manifest.target == "coreml" and platform.system() != "Darwin":
-        return "no latency here: Core ML runs on macOS only, the package was computed by an interpreter"
+        return "no latency here: Core ML runs on macOS only, elsewhere an interpreter stands in for it"
     if artifact.manifest.target == "trt-kit":
-        return "no latency here: the kit becomes an engine on the device, its graph was computed on the CPU"
+        return "no latency here: the kit becomes an engine on the device, here its graph runs on the CPU"
     return None
 
 
 def find_artifacts(paths: Sequence[Path]) -> list[Path]:
-    """Artifact folders among the given folders and directly in them.
+    """Artifact folders among the given paths and directly in them; files, such as reports, are passed over.
 
     Raises:
+        IntegrityError: A path that does not exist.
         BadInputError: There are none.
     """
     found = []
     for path in paths:
+        if not path.exists():
+            raise IntegrityError(f"{path}: not an artifact, there is nothing")
         if (path / MANIFEST).is_file():
             found.append(path)
         elif path.is_dir():
@@ -80,19 +85,29 @@ def find_artifacts(paths: Sequence[Path]) -> list[Path]:
 
 
 def timed_size(artifact: Artifact, wanted: tuple[int, int]) -> tuple[int, int]:
-    """The artifact's own size where it has one, else the wanted one, up to its grid."""
+    """The artifact's own size where it has one, else the wanted one, up to its grid and no larger than it takes."""
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
         return shape.height, shape.width
     step = shape.multiple_of
-    return -(-wanted[0] // step) * step, -(-wanted[1] // step) * step
+    height, width = (-(-side // step) * step for side in wanted)
+    if shape.largest is not None:
+        height, width = min(height, shape.largest[0]), min(width, shape.largest[1])
+    return height, width
 
 
 @contextmanager
 def open_subjects(
-    paths: Sequence[Path], size: tuple[int, int], threads: int, names: Sequence[str] | None = None
+    paths: Sequence[Path], size: tuple[int, int], threads: int, names: Sequence[str], untimed: bool = False
 ) -> Iterator[tuple[list[Subject], list[NotRun]]]:
-    """All artifacts that can be timed here, opened, and the others with the reason; closed again afterwards.
+    """All artifacts that run here, opened and tried once, and the others with the reason; closed again afterwards.
+
+    Args:
+        paths: Folders.
+        size: (height, width) for artifacts that take any.
+        threads: 0 for all cores.
+        names: For tables.
+        untimed: Also open those whose speed here says nothing.
 
     Raises:
         IntegrityError: A damaged artifact: that is no reason to go on without it.
@@ -100,21 +115,24 @@ def open_subjects(
     subjects: list[Subject] = []
     others: list[NotRun] = []
     with ExitStack() as stack:
-        for path, name in zip(paths, names or [path.name for path in paths], strict=True):
+        for path, name in zip(paths, names, strict=True):
             artifact = Artifact.open(path)
             reason = no_latency_reason(artifact)
-            try:
-                engine = None if reason else stack.enter_context(open_engine(artifact, threads=threads))
-            except (MissingToolError, UsageError) as error:
-                reason = f"not run: {error}"
-                engine = None
-            if engine is None:
-                others.append(NotRun(name, str(reason)))
+            if reason is not None and not untimed:
+                others.append(NotRun(name, reason))
                 continue
-            actual = timed_size(artifact, size)
-            subjects.append(
-                Subject(name, artifact, engine, actual, to_batch(noise_image(actual), artifact.manifest.io))
-            )
+            try:
+                engine = stack.enter_context(open_engine(artifact, threads=threads))
+                actual = timed_size(artifact, size)
+                batch = to_batch(noise_image(actual), artifact.manifest.io)
+                if reason is None:
+                    engine.run(batch)
+            except IntegrityError:
+                raise
+            except EnsharpenError as error:
+                others.append(NotRun(name, f"not run: {error}"))
+                continue
+            subjects.append(Subject(name, artifact, engine, actual, batch, reason))
         yield subjects, others
 
 

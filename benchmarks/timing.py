@@ -24,7 +24,7 @@ class Effort:
 
     Attributes:
         fewest, most: Rounds.
-        precision: Enough when every median's interval is this narrow, half its width over the median.
+        precision: Enough when every median's interval is this narrow, half its width over the median; 1 is always.
         repeats: Runs that a sample is the fastest of; what remains is the code's own time, not the machine's moods.
         rest: Seconds before each sample.
     """
@@ -69,7 +69,7 @@ def measure(
             samples[index].append(_fastest(subjects[index], effort.repeats, clock))
         order.reverse()
         progress(done)
-        if done >= effort.fewest and all(_narrow(taken, effort.precision) for taken in samples):
+        if done >= effort.fewest and all(narrow(taken, effort.precision) for taken in samples):
             break
     return [tuple(taken) for taken in samples]
 
@@ -91,6 +91,7 @@ def _warm_up(subject: Run, clock: Clock) -> None:
         taken.append(clock() - start)
 
 
-def _narrow(samples: Sequence[float], precision: float) -> bool:
+def narrow(samples: Sequence[float], precision: float) -> bool:
+    """Whether half the interval of the median is no wider than this share of it."""
     summary = summarize(samples)
     return summary.high - summary.low <= 2 * precision * summary.median

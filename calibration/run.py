@@ -85,8 +85,9 @@ def graph_hash(model: Any) -> str:  # noqa: ANN401
     bits, in which machines differ when they fold layers into each other.
     """
     graph = model.graph
-    parts = [node.SerializeToString(deterministic=True) for node in graph.node]
-    parts += [f"{weights.name} {weights.data_type} {list(weights.dims)}".encode() for weights in graph.initializer]
+    parts = [node.SerializeToString(deterministic=True) for node in graph.node if node.op_type != "Constant"]
+    weights = sorted(f"{tensor.name} {tensor.data_type} {list(tensor.dims)}" for tensor in graph.initializer)
+    parts += [text.encode() for text in weights]
     parts += [value.SerializeToString(deterministic=True) for value in (*graph.input, *graph.output)]
     digest = hashlib.sha256()
     for part in parts:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ensharpen_edge.errors import BadInputError
+
 
 def current_umask() -> int:
     """The process's file mode mask; Python can only read it by setting it."""
@@ -34,3 +36,17 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a whole file, its folders included.
+
+    Raises:
+        BadInputError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be written ({error})") from error

@@ -37,12 +37,15 @@ def export(
     ] = "nano",
     precision: Annotated[
         str,
-        typer.Option(help="fp32, fp16, int8, and for tflite int16x8, int8-weights, int8-dynamic; several with commas."),
+        typer.Option(
+            help="fp32, fp16, int8; for tflite also int16x8, int8-weights, int8-dynamic; for coreml int8-weights, "
+            "int4-weights, palette8, palette6, palette4. Several with commas."
+        ),
     ] = "fp32",
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("build"),
     size: Annotated[
         str | None,
-        typer.Option(help="Static HxW; without it the graph takes any size. For coreml several with commas."),
+        typer.Option(help="Static HxW; without it the graph takes any size (coreml: 512x512). For coreml several."),
     ] = None,
     flexible: Annotated[
         bool, typer.Option("--flexible", help="A coreml package for all sizes between those of --size.")
@@ -68,7 +71,9 @@ def export(
     plan: Annotated[
         str | None, typer.Option(help="Which layers are int8: the file of a plan, or all (but those of --keep).")
     ] = None,
-    keep: Annotated[str, typer.Option(help="Layers that stay float in any plan, with commas.")] = "head,tail",
+    keep: Annotated[
+        str, typer.Option(help="Layers that stay float, with commas; --plan FILE says so itself.")
+    ] = "head,tail",
     plan_drop: Annotated[float, typer.Option(min=0, help="Largest loss of PSNR that a new plan may cost, dB.")] = 0.02,
     allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
     max_drop: Annotated[float, typer.Option(min=0, help="Largest mean loss of PSNR the gate allows, dB.")] = 0.05,
@@ -79,7 +84,8 @@ def export(
         float | None, typer.Option(min=0, help="Smallest PSNR against the network on any photograph, dB.")
     ] = None,
     image: Annotated[
-        str | None, typer.Option(help="What a tflite int8 file takes and returns: int8, uint8 or float32 images.")
+        str | None,
+        typer.Option(help="What a tflite int8 file or a coreml package takes: int8, uint8 or float32 images."),
     ] = None,
     deployment: Annotated[
         str | None, typer.Option(help="Oldest system of a coreml package: iOS16, iOS17, iOS18.")

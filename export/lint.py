@@ -38,7 +38,7 @@ def check_exportable(config: StudentConfig, size: tuple[int, int] | None) -> Non
     if config.attention == "channel" and size is not None:
         raise UsageError(
             f"{config.name}: channel attention looks at the whole frame, so a fixed size cannot be tiled exactly",
-            hint="leave --size out, or train with attention: block",
+            hint="train with attention: block, or leave --size out for a target that takes any size",
         )
     if size and any(side % config.total_stride for side in size):
         raise UsageError(

@@ -169,7 +169,7 @@ def _build(
         limits = dataclasses.replace(limits, agreement=AGREEMENT.get(request.precision))
     reference = torch_run(student)
     unsealed = dataclasses.replace(manifest, files={build.model_file: sha256_of(folder / build.model_file)})
-    with open_engine(Artifact(folder, unsealed)) as engine:
+    with open_engine(Artifact(folder, unsealed), build.device) as engine:
 
         def exported(image: F32) -> F32:
             return float_run(engine, build.io, image)
@@ -178,7 +178,7 @@ def _build(
         rungs = [Rung("torch", reference), Rung("folded", torch_run(folded)), *build.rungs]
         stride = student.config.total_stride
         limits_as = PIXELS_OUT if _rounds(build.io, request.precision) else request.precision
-        parity = climb([*rungs, Rung("artifact", exported, limits_as)], _probes(request.sizes, stride))
+        parity = climb([*rungs, Rung("artifact", exported, limits_as)], _probes(request.probed_sizes, stride))
         evidence["parity"] = parity.to_dict()
         _check_parity(parity, build, limits.agreement)
         tile_sizes: tuple[int, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 from ensharpen_edge.calibration.degraded_crops import Preprocessing, training_mix
 from ensharpen_edge.calibration.equalise import equalised
 from ensharpen_edge.calibration.judge import Judge, JudgeImage
-from ensharpen_edge.calibration.layers import Layer
+from ensharpen_edge.calibration.layers import Layer, resolve
 from ensharpen_edge.calibration.photo_choice import ChoiceConfig
-from ensharpen_edge.calibration.plan import Plan, load_plan, plan_file, save_plan, whole_plan
+from ensharpen_edge.calibration.plan import FLOAT, Plan, load_plan, plan_file, save_plan, whole_plan
 from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
 from ensharpen_edge.calibration.recipe import Quantizer
 from ensharpen_edge.calibration.run import CalibrationRequest, ChosenPhotos, FloatGraph, choose_photos, run_calibration
@@ -166,17 +166,27 @@ def _plan(
     if request.plan == ALL_LAYERS:
         return whole_plan(quantizer.layers, scheme, request.wanted.keep)
     if request.plan is not None:
-        return load_plan(Path(request.plan))
+        return _ready_plan(Path(request.plan), quantizer, scheme)
     if chosen is None:
         if not path.is_file():
             raise UsageError(
                 f"{folder}: holds no {path.name}", hint="give one with --plan, or photographs with --calib"
             )
-        return load_plan(path)
+        return _ready_plan(path, quantizer, scheme, request.wanted.keep)
     planning = prepare_planning(graph, quantizer.table, chosen, settings, request.wanted, folder)
     plan, _ = planning.search(request.wanted.keep, step)
     save_plan(plan, path)
     return plan
+
+
+def _ready_plan(path: Path, quantizer: Quantizer, scheme: str, keep: Collection[str] = ()) -> Plan:
+    """A plan from a file; the one beside a table with the layers that were asked for in float as well."""
+    plan = load_plan(path)
+    if plan.scheme != scheme:
+        raise UsageError(f"{path}: is a plan for the scheme {plan.scheme!r}, not for {scheme!r}")
+    plan.chosen(quantizer.layers)
+    kept = resolve(keep, quantizer.layers)
+    return replace(plan, layers={name: FLOAT if name in kept else how for name, how in plan.layers.items()})
 
 
 def _costs(graph: FloatGraph, quantizer: Quantizer, layers: Sequence[Layer]) -> tuple[Damage, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,20 @@ class ExportRequest:
         """All that were named, the usual one first."""
         return (self.size, *self.coreml.more_sizes) if self.size else ()
 
+    @property
+    def probed_sizes(self) -> tuple[Size, ...]:
+        """Those that the ladder is climbed at: of a range also one in the middle, on the grid of its ends."""
+        if not self.coreml.flexible:
+            return self.sizes
+        heights, widths = zip(*self.sizes, strict=True)
+        return (*self.sizes, (_between(heights), _between(widths)))
+
+
+def _between(sides: tuple[int, ...]) -> int:
+    low, high = min(sides), max(sides)
+    grid = math.gcd(low, high)
+    return low + (high - low) // grid // 2 * grid
+
 
 @dataclass(frozen=True)
 class BuildJob:
@@ -150,6 +165,7 @@ class Build:
         calibration_key: Of the table.
         graph: See `Manifest.graph`.
         target: Whose backend runs the file (see `runtime.registry`), where it is another than the export's.
+        device: Of that backend, for the ladder and the gate.
         tileable: Whether a tile is computed like the whole; not where ranges are taken from what a run sees.
     """
 
@@ -162,6 +178,7 @@ class Build:
     graph: dict[str, Any] = field(default_factory=dict)
     tileable: bool = True
     target: str | None = None
+    device: str = "cpu"
 
 
 class Target(Protocol):

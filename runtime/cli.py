@@ -159,7 +159,9 @@ def run(
         str, typer.Option(help="'auto', 'off', or tile side in pixels. Never changes the result.")
     ] = "auto",
     format: Annotated[str | None, typer.Option(help="Write jpg, png, webp or tif instead of the source's.")] = None,
-    device: Annotated[str, typer.Option(help="Where the backend runs: cpu, cuda.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where the backend runs: cpu, cuda; for coreml on a Mac also gpu, ane, all.")
+    ] = "cpu",
     cuda_backend: Annotated[
         str | None,
         typer.Option(help="How TensorRT engines reach CUDA: cuda.bindings, cudart, pycuda; the first found."),

@@ -13,6 +13,9 @@ from ensharpen_edge.errors import IntegrityError, UsageError, require
 from ensharpen_edge.runtime.engine import F32, Batch
 from ensharpen_edge.runtime.mil.program import MilProgram
 
+INTERPRETER = "interpreter"
+"""Device that is the same everywhere: what exports are judged with."""
+
 _UNITS = {"cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_NE", "all": "ALL"}
 
 
@@ -31,7 +34,7 @@ class CoremlEngine:
 
     Args:
         artifact: A verified artifact with target `coreml`.
-        device: On macOS `cpu`, `gpu`, `ane` or `all`; elsewhere `cpu`.
+        device: On macOS `cpu`, `gpu`, `ane` or `all` of Core ML; elsewhere `cpu` is the interpreter.
         threads: Ignored.
 
     Raises:
@@ -41,7 +44,7 @@ class CoremlEngine:
     """
 
     def __init__(self, artifact: Artifact, device: str = "cpu", threads: int = 0) -> None:
-        known = tuple(_UNITS) if sys.platform == "darwin" else ("cpu",)
+        known = (*(_UNITS if sys.platform == "darwin" else ("cpu",)), INTERPRETER)
         if device not in known:
             raise UsageError(f"coreml: unknown device {device!r} here", hint=f"known: {', '.join(known)}")
         path, io = artifact.model_path.parent, artifact.manifest.io
@@ -50,7 +53,7 @@ class CoremlEngine:
         names = [self._program.input, self._program.output]
         if names != [io.input_name, io.output_name]:
             raise IntegrityError(f"{path}: has tensors {names}, the manifest says {[io.input_name, io.output_name]}")
-        if sys.platform == "darwin":
+        if sys.platform == "darwin" and device != INTERPRETER:
             self._program = _AppleProgram(path, _UNITS[device], self._program, self._pixels)
 
     def run(self, batch: Batch) -> Batch:
@@ -80,13 +83,26 @@ class _AppleProgram:
         self.input, self.output, self.shape = program.input, program.output, program.shape
         self.accepts = program.accepts
         self._pixels = pixels
-        self._model: Any = ct.models.MLModel(str(path), compute_units=getattr(ct.ComputeUnit, units))
+        self._path = path
+        try:
+            self._model: Any = ct.models.MLModel(str(path), compute_units=getattr(ct.ComputeUnit, units))
+        except Exception as error:  # coremltools passes on whatever Core ML raises
+            raise self._refused(error) from error
 
     def run(self, image: F32) -> F32:
-        if not self._pixels:
-            return np.asarray(self._model.predict({self.input: image})[self.output], dtype=np.float32)
-        from PIL import Image
+        try:
+            if not self._pixels:
+                return np.asarray(self._model.predict({self.input: image})[self.output], dtype=np.float32)
+            from PIL import Image
 
-        picture = Image.fromarray(image[0].transpose(1, 2, 0).astype(np.uint8))
-        sharp = self._model.predict({self.input: picture})[self.output].convert("RGB")
+            picture = Image.fromarray(image[0].transpose(1, 2, 0).astype(np.uint8))
+            sharp = self._model.predict({self.input: picture})[self.output].convert("RGB")
+        except Exception as error:
+            raise self._refused(error) from error
         return np.asarray(sharp, dtype=np.float32).transpose(2, 0, 1)[None]
+
+    def _refused(self, error: Exception) -> UsageError:
+        return UsageError(
+            f"{self._path}: Core ML on this Mac does not run it ({error})",
+            hint="the manifest's graph.deployment says which system it needs; --device interpreter runs it everywhere",
+        )

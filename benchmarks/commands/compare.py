@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from ensharpen_edge.benchmarks.regression import FEWEST_SAMPLES, GateRules, Verd
 from ensharpen_edge.benchmarks.self_test import SLOWDOWN, TrialResult, try_gate
 from ensharpen_edge.console import print_json, progress, stderr, stdout
 from ensharpen_edge.errors import EnsharpenError, ExitCode, UsageError
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.whole_file import write_file
 
 
 class RegressionError(EnsharpenError):
@@ -44,6 +45,9 @@ def compare(
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Write a Markdown summary.")] = None,
+    require_all: Annotated[
+        bool, typer.Option("--require-all", help="A benchmark that cannot run here is a failure.")
+    ] = False,
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Try the gate on BASE: against itself, and against itself slowed down.")
     ] = False,
@@ -61,11 +65,14 @@ def compare(
 
       ensharpen-bench compare build/nano-onnx-fp32 --self-test
     """
-    rules = GateRules(effect, budget_ms=None if budget is None else parse_milliseconds(budget), quality_db=max_drop)
+    limit = None if budget is None else parse_milliseconds(budget)
+    rules = GateRules(effect, budget_ms=limit, quality_db=max_drop, all_must_run=require_all)
     if samples < FEWEST_SAMPLES:
         raise UsageError(f"--samples {samples}: ranks need {FEWEST_SAMPLES} a side")
     frame = (size, size)
     if self_test:
+        if threads != 1 or budget or head is not None:
+            raise UsageError("--self-test tries BASE alone, on one thread, without a budget")
         with progress(quiet=json_output) as bar:
             task = bar.add_task("trials", total=2 * trials)
             result = try_gate(base, frame, compare_effort(1, samples), rules, trials, lambda: bar.advance(task))
@@ -80,14 +87,13 @@ def compare(
             pair_artifacts(base, head), frame, threads, compare_effort(threads, samples), rules, quality,
             lambda name: status.update(f"comparing {name}"),
         )  # fmt: skip
-    for path, content in ((junit, junit_xml(verdicts)), (summary, markdown(verdicts).encode())):
-        if path is not None:
-            with whole_file(path) as temporary:
-                temporary.write_bytes(content)
     if json_output:
         print_json([_verdict_json(verdict) for verdict in verdicts])
     else:
         stdout().print(_table(verdicts))
+    for path, content in ((junit, junit_xml(verdicts)), (summary, markdown(verdicts).encode())):
+        if path is not None:
+            write_file(path, content)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(verdicts):
             stderr().print(line)
@@ -133,7 +139,7 @@ def _print_trials(result: TrialResult, json_output: bool) -> None:
         ("an artifact with itself", result.false_alarms, sorted(result.ratios_same)),
         (f"with itself, slowed by {SLOWDOWN:.0%}", result.found, sorted(result.ratios_slowed)),
     ):
-        cells = (ratios[0], ratios[len(ratios) // 2], ratios[-1])
+        cells = (ratios[0], median(ratios), ratios[-1])
         table.add_row(name, f"{count} of {result.trials}", *(f"{ratio:.3f}" for ratio in cells))
     stdout().print(table)
     stdout().print(f"noise of one sample: {result.noise:.1%}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -36,7 +37,6 @@ def history(
         series.setdefault((record.benchmark, record.machine.key), []).append(record)
     jumps = {key: change_points([record.milliseconds for record in rows]) for key, rows in series.items()}
     target = out or path.with_suffix(".png")
-    plot_history(series, jumps, target)
     if json_output:
         entries = [
             {
@@ -50,6 +50,7 @@ def history(
             for (benchmark, machine), rows in series.items()
         ]
         print_json({"series": entries, "unreadable": problems, "plot": str(target)})
+        plot_history(series, jumps, target)
         return
     table = Table(title=f"{path.name}: {len(records)} results")
     for heading in ("benchmark", "machine", "results", "first ms", "last ms", "jumps"):
@@ -60,10 +61,10 @@ def history(
         table.add_row(benchmark, machine, str(len(rows)), f"{first:.2f}", f"{last:.2f}", text or "none")
     stdout().print(table)
     stdout().print(f"plot: {target}")
+    plot_history(series, jumps, target)
 
 
 def _jump(rows: list[Record], index: int) -> str:
-    before = sorted(row.milliseconds for row in rows[max(0, index - 5) : index])
-    after = sorted(row.milliseconds for row in rows[index : index + 5])
-    change = after[len(after) // 2] / before[len(before) // 2] - 1
+    before, after = rows[max(0, index - 5) : index], rows[index : index + 5]
+    change = median(row.milliseconds for row in after) / median(row.milliseconds for row in before) - 1
     return f"{change:+.1%} at {rows[index].label or rows[index].time}"

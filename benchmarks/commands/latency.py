@@ -9,14 +9,24 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ensharpen_edge.benchmarks.commands.options import Json, Side
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.benchmarks.commands.options import Json, Side, warn_if_busy
 from ensharpen_edge.benchmarks.latency import EQUAL, Latency, compare_latency, effort_for
-from ensharpen_edge.benchmarks.machine import Fingerprint, fingerprint, machine_state
-from ensharpen_edge.benchmarks.operator_times import operator_times
-from ensharpen_edge.benchmarks.records import Record, append_records, check_comparable, make_records, read_records
-from ensharpen_edge.benchmarks.regression import BUSY
-from ensharpen_edge.benchmarks.subjects import NotRun
+from ensharpen_edge.benchmarks.machine import fingerprint, machine_state
+from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
+from ensharpen_edge.benchmarks.quality_plan import artifact_names
+from ensharpen_edge.benchmarks.records import (
+    Record,
+    append_records,
+    benchmark_name,
+    latest_comparable,
+    make_records,
+    read_records,
+)
+from ensharpen_edge.benchmarks.subjects import NotRun, find_artifacts
 from ensharpen_edge.console import print_json, stderr, stdout
+
+_ENOUGH_FOR_P99 = 100
 
 
 def latency(
@@ -24,9 +34,10 @@ def latency(
         list[Path], typer.Argument(help="Artifact folders; the first one is what the others are compared with.")
     ],
     size: Side = 512,
-    threads: Annotated[list[int] | None, typer.Option(help="CPU threads; repeatable.")] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=0, help="CPU threads, 0 for all cores; repeatable.")] = None,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Timed rounds. Default: until medians are known to 2 %, at least 15.")
+        int | None,
+        typer.Option(min=1, help="Timed rounds. Default: until medians are known to 2 %, from 15 to 200."),
     ] = None,
     details: Annotated[bool, typer.Option(help="Also where a photograph's time goes, and memory.")] = True,
     operators: Annotated[bool, typer.Option("--operators", help="Operator by operator as well.")] = False,
@@ -50,8 +61,7 @@ def latency(
 
       ensharpen-bench latency build/* --append results.jsonl --label v1.2
     """
-    earlier = _earlier(against, across_machines)
-    frame, counts = (size, size), threads or [1]
+    folders, frame, counts = find_artifacts(artifacts), (size, size), threads or [1]
     rows: list[Latency] = []
     others: dict[str, NotRun] = {}
     with stderr().status("timing") as status:
@@ -60,68 +70,73 @@ def latency(
             def show(done: int, count: int = count) -> None:
                 status.update(f"timing, {count or 'all'} threads, round {done}")
 
-            measured, skipped = compare_latency(artifacts, frame, count, effort_for(count, rounds), details, show)
+            measured, skipped = compare_latency(folders, frame, count, effort_for(count, rounds), details, show)
             rows += measured
             others |= {entry.name: entry for entry in skipped}
-    timed = {row.name for row in rows}
-    profiles = {
-        str(path): operator_times(path, frame, counts[0], rounds or 15)
-        for path in artifacts
-        if operators and path.name in timed
-    }
     if append is not None:
         append_records(append, make_records(rows, label))
+    profiles = _profiles(folders, rows, frame, counts[0], rounds or 15) if operators else {}
+    earlier: dict[str, Record] = {}
+    if against is not None:
+        records, problems = read_records(against)
+        for problem in problems:
+            stderr().print(f"warning: {problem}")
+        earlier = latest_comparable(records, rows, across_machines)
+    noise = max((row.summary.noise for row in rows), default=0.0)
+    warnings = warn_if_busy(noise, all(row.enough for row in rows))
     if json_output:
         print_json(
             {
                 "machine": dataclasses.asdict(fingerprint()),
                 "state": dataclasses.asdict(machine_state()),
-                "latency": [_row_json(row) for row in rows],
+                "latency": [_row_json(row, earlier) for row in rows],
                 "not_run": {entry.name: entry.reason for entry in others.values()},
                 "operators": profiles,
+                "warnings": warnings,
             }
         )
         return
     console = stdout()
-    console.print(_table(rows, earlier, frame))
+    console.print(_table(rows, earlier))
     for entry in others.values():
         console.print(f"{entry.name}: {entry.reason}")
-    for path, profile in profiles.items():
-        text = ", ".join(f"{name} {milliseconds:.2f}" for name, milliseconds in profile.items())
-        console.print(f"{path}, ms by operator ({counts[0]} threads): {text}")
-    noise = max((row.summary.noise for row in rows), default=0.0)
-    if noise > BUSY:
-        stderr().print(f"warning: a busy machine: times vary by {noise:.0%}")
+    for name, profile in profiles.items():
+        text = ", ".join(f"{operator} {milliseconds:.2f}" for operator, milliseconds in profile.items())
+        console.print(f"{name}, ms by operator ({counts[0] or 'all'} threads): {text}")
 
 
-def _earlier(path: Path | None, across_machines: bool) -> dict[str, Record]:
-    """The last result of every benchmark in a history."""
-    if path is None:
-        return {}
-    records, problems = read_records(path)
-    for problem in problems:
-        stderr().print(f"warning: {problem}")
-    here: Fingerprint = fingerprint()
-    latest = {record.benchmark: record for record in records}
-    if not across_machines:
-        for record in latest.values():
-            check_comparable(here, record.machine)
-    return latest
+def _profiles(
+    folders: list[Path], rows: list[Latency], frame: tuple[int, int], threads: int, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Of the timed artifacts whose runtime tells."""
+    timed, found = {row.name for row in rows}, {}
+    for name, path in zip(artifact_names(folders), folders, strict=True):
+        artifact = Artifact.open(path)
+        if name in timed and has_operator_times(artifact):
+            found[name] = operator_times(artifact, frame, threads, rounds)
+    return found
 
 
-def _row_json(row: Latency) -> dict[str, Any]:
-    return {**dataclasses.asdict(row), "summary": dataclasses.asdict(row.summary)}
+def _row_json(row: Latency, earlier: dict[str, Record]) -> dict[str, Any]:
+    then = earlier.get(benchmark_name(row))
+    return {
+        **dataclasses.asdict(row),
+        "summary": dataclasses.asdict(row.summary),
+        "earlier_milliseconds": then.milliseconds if then else None,
+    }
 
 
-def _table(rows: list[Latency], earlier: dict[str, Record], frame: tuple[int, int]) -> Table:
-    table = Table(title=f"{frame[0]}x{frame[1]}, interleaved; medians with what else is known of each artifact")
+def _table(rows: list[Latency], earlier: dict[str, Record]) -> Table:
+    table = Table(
+        title="interleaved in one run; medians with their 95 % interval, and what else is known of each artifact"
+    )
     left = ("artifact", "decode+pre+engine+post+encode")
-    headings = ["artifact", "KiB", "drop dB", "worst vs network", "threads", "n", "min ms", "median ms", "p90", "p99"]
-    headings += ["MP/s", "time against the first", "decode+pre+engine+post+encode", "peak MiB"]
+    headings = ["artifact", "KiB", "drop dB", "worst vs network", "size", "threads", "n", "min ms", "median ms", "p90"]
+    headings += ["p99", "MP/s", "time against the first", "decode+pre+engine+post+encode", "peak MiB"]
     headings += ["against the history"] if earlier else []
     for heading in headings:
         table.add_column(heading, justify="left" if heading in left else "right")
-    for row, record in zip(rows, make_records(rows, ""), strict=True):
+    for row in rows:
         summary, split = row.summary, row.split
         steps = "" if split is None else " + ".join(f"{step:.1f}" for step in dataclasses.astuple(split))
         cells = [
@@ -129,16 +144,20 @@ def _table(rows: list[Latency], earlier: dict[str, Record], frame: tuple[int, in
             f"{row.kib:.0f}",
             f"{row.drop:.4f}",
             "same" if row.agreement >= EQUAL else f"{row.agreement:.1f} dB",
+            f"{row.size[0]}x{row.size[1]}",
             str(row.threads or "all"),
             str(summary.count),
-            *(f"{value:.2f}" for value in (summary.minimum, summary.median, summary.p90, summary.p99)),
+            f"{summary.minimum:.2f}",
+            f"{summary.median:.2f} [{summary.low:.2f}, {summary.high:.2f}]",
+            f"{summary.p90:.2f}",
+            f"{summary.p99:.2f}" if summary.count >= _ENOUGH_FOR_P99 else "",
             f"{1000 / row.per_megapixel:.2f}",
             f"{row.ratio:.2f}",
             steps,
             "" if row.peak_mib is None else f"{row.peak_mib:.0f}",
         ]
         if earlier:
-            then = earlier.get(record.benchmark)
+            then = earlier.get(benchmark_name(row))
             cells.append(f"{summary.median / then.milliseconds - 1:+.1%}" if then else "new")
         table.add_row(*cells)
     return table

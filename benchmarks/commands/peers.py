@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ensharpen_edge.benchmarks.commands.options import Artifacts, Json, Side
+from ensharpen_edge.benchmarks.commands.options import Artifacts, Json, Side, warn_if_busy
 from ensharpen_edge.benchmarks.peers.classical import CLASSICAL
 from ensharpen_edge.benchmarks.peers.contest import Contest, Standing, run_contest
 from ensharpen_edge.benchmarks.peers.networks.registry import NETWORKS
 from ensharpen_edge.benchmarks.peers.pareto import plot_pareto
+from ensharpen_edge.benchmarks.subjects import find_artifacts
 from ensharpen_edge.benchmarks.suites import SUITES, Case, levin_cases, photo_files
 from ensharpen_edge.benchmarks.timing import Effort
 from ensharpen_edge.console import print_json, stderr, stdout
@@ -51,6 +52,8 @@ def peers(
     """Quality and speed of artifacts beside what else there is, in one run and on the same pixels.
 
     Methods that are told the kernel show what is possible, not what can be had: no photograph comes with its kernel.
+    Of a classical method's settings the best is shown, chosen by the ground truth for each condition; the one that is
+    best in the first condition is timed, on one thread.
     Public networks are built from their published hyper-parameters with random weights, so only their speed counts.
 
     [bold]Example[/]
@@ -62,7 +65,7 @@ def peers(
         files = [file for folder in data for file in photo_files(folder)[: limit or None]]
         photos = [(file.name, read_photo(file).rgb) for file in files]
     contest = Contest(
-        artifacts,
+        find_artifacts(artifacts),
         _known("method", method, CLASSICAL),
         _known("network", network, NETWORKS),
         onnx or [],
@@ -73,8 +76,6 @@ def peers(
     )
     with stderr().status("measuring") as status:
         standings, absent = run_contest(contest, Effort(fewest=rounds, most=rounds), status.update)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    plot_pareto(standings, out)
     if json_output:
         print_json(
             {
@@ -83,11 +84,13 @@ def peers(
                 "plot": str(out),
             }
         )
-        return
-    stdout().print(_table(standings, contest))
-    for entry in absent:
-        stdout().print(f"{entry.name}: {entry.reason}")
-    stdout().print(f"plot: {out}")
+    else:
+        stdout().print(_table(standings, contest))
+        for entry in absent:
+            stdout().print(f"{entry.name}: {entry.reason}")
+        stdout().print(f"plot: {out}")
+    warn_if_busy(max(standing.noise for standing in standings))
+    plot_pareto(standings, out)
 
 
 def _known(kind: str, wanted: list[str] | None, registry: Mapping[str, object]) -> list[str]:

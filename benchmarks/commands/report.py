@@ -8,17 +8,16 @@ from typing import Annotated
 
 import typer
 
-from ensharpen_edge.benchmarks.commands.options import Artifacts, Side
+from ensharpen_edge.benchmarks.commands.options import Artifacts, Side, warn_if_busy
 from ensharpen_edge.benchmarks.latency import effort_for
 from ensharpen_edge.benchmarks.report.collect import collect
 from ensharpen_edge.benchmarks.report.page import render_report
 from ensharpen_edge.benchmarks.subjects import find_artifacts
 from ensharpen_edge.benchmarks.suites import photo_files
 from ensharpen_edge.console import stderr, stdout
-from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.decode import read_photo
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.whole_file import write_file
 
 
 def report(
@@ -44,20 +43,21 @@ def report(
 
       ensharpen-bench report build/* --open
     """
-    folders = [path for path in artifacts if path.is_dir()]
-    missing = [str(path) for path in artifacts if not path.exists()]
-    if missing:
-        raise BadInputError(f"no such artifact: {', '.join(missing)}")
     photos = bundled_photos()
     if data:
         photos = [(f.name, read_photo(f).rgb) for folder in data for f in photo_files(folder)[:limit]]
     with stderr().status("measuring") as status:
         collected = collect(
-            find_artifacts(folders), photos, (size, size), threads, effort_for(threads, rounds), progress=status.update
+            find_artifacts(artifacts),
+            photos,
+            (size, size),
+            threads,
+            effort_for(threads, rounds),
+            progress=status.update,
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as temporary:
-        temporary.write_text(render_report(collected), encoding="utf-8")
+    write_file(out, render_report(collected).encode())
+    timed = [entry.latency for entry in collected.entries if entry.latency is not None]
+    warn_if_busy(max((row.summary.noise for row in timed), default=0.0), all(row.enough for row in timed))
     for entry in collected.entries:
         if entry.note:
             stdout().print(f"{entry.name}: {entry.note}")

@@ -48,6 +48,7 @@ def _pillow(radius: float, percent: int) -> Sharpen:
 def _opencv(sigma: float, amount: float) -> Sharpen:
     def sharpen(image: F32, _kernel: F64) -> F32:
         cv2 = require("cv2", "bench")
+        cv2.setNumThreads(1)  # as Pillow and scipy run
         blurred = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
         return np.asarray(np.clip(cv2.addWeighted(image, 1.0 + amount, blurred, -amount, 0.0), 0, 1), dtype=np.float32)
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from ensharpen_edge.benchmarks.peers.classical import CLASSICAL, ClassicalPeer, Sharpen
 from ensharpen_edge.benchmarks.peers.networks.registry import NETWORKS, network_onnx
-from ensharpen_edge.benchmarks.peers.onnx_model import OnnxModel
+from ensharpen_edge.benchmarks.peers.onnx_model import GRID, OnnxModel
 from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.quality import DEGRADED, artifact_method
+from ensharpen_edge.benchmarks.quality_plan import artifact_names
 from ensharpen_edge.benchmarks.statistics import summarize
 from ensharpen_edge.benchmarks.subjects import NotRun, noise_image, open_subjects
 from ensharpen_edge.benchmarks.suites import Case, degraded_photos
@@ -34,13 +35,15 @@ class Contender:
         title: For tables.
         kind: `BLIND`, `ORACLE` or `SPEED_ONLY`.
         settings: What is tried, by name; empty where there is nothing to see.
-        time: One run on the timed image, or None where time says nothing.
+        runs: What is timed, by the same names; empty where time says nothing.
+        megapixels: Of the timed image.
     """
 
     title: str
     kind: str
     settings: dict[str, Sharpen]
-    time: Run | None
+    runs: dict[str, Run]
+    megapixels: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Standing:
         title, kind: Of the contender.
         psnr, ssim: By condition, means over the photographs with the best setting of that condition; empty for speed
             only.
-        setting: The best one of the first condition, where several were tried.
+        setting: The best one of the first condition, where several were tried; it is the one that was timed.
         per_megapixel: Milliseconds, median, or None.
         noise: Of the times.
     """
@@ -105,15 +108,15 @@ def run_contest(
     standings: list[Standing] = []
     with ExitStack() as stack:
         contenders, absent = _enter(contest, stack)
-        scores = {c.title: _score(c, contest, progress) for c in contenders}
-        timed = [c for c in contenders if c.time is not None]
+        scores = [_score(contender, contest, progress) for contender in contenders]
         progress("timing")
-        taken = measure([c.time for c in timed if c.time is not None], effort)
-        times = {c.title: summarize(seconds) for c, seconds in zip(timed, taken, strict=True)}
-    megapixels = contest.size[0] * contest.size[1] / 1e6
-    for contender in contenders:
-        psnr, ssim, setting = scores[contender.title]
-        summary = times.get(contender.title)
+        timed = [
+            (number, contender.runs[scores[number][2]]) for number, contender in enumerate(contenders) if contender.runs
+        ]
+        taken = measure([run for _, run in timed], effort)
+    times = {number: summarize(seconds) for (number, _), seconds in zip(timed, taken, strict=True)}
+    for number, (contender, (psnr, ssim, setting)) in enumerate(zip(contenders, scores, strict=True)):
+        summary = times.get(number)
         standings.append(
             Standing(
                 contender.title,
@@ -121,7 +124,7 @@ def run_contest(
                 psnr,
                 ssim,
                 setting,
-                None if summary is None else 1000 * summary.median / megapixels,
+                None if summary is None else 1000 * summary.median / contender.megapixels,
                 0.0 if summary is None else summary.noise,
             )
         )
@@ -129,18 +132,21 @@ def run_contest(
 
 
 def _enter(contest: Contest, stack: ExitStack) -> tuple[list[Contender], list[NotRun]]:
-    frame = noise_image(contest.size).astype(np.float32) / np.float32(255)
-    found = [Contender(DEGRADED, BLIND, {"": lambda image, _kernel: image}, None)]
-    subjects, absent = stack.enter_context(open_subjects(contest.artifacts, contest.size, contest.threads))
+    found = [Contender(DEGRADED, BLIND, {"": lambda image, _kernel: image}, {}, 1.0)]
+    subjects, absent = stack.enter_context(
+        open_subjects(
+            contest.artifacts, contest.size, contest.threads, artifact_names(list(contest.artifacts)), untimed=True
+        )
+    )
     for subject in subjects:
         method = artifact_method(subject.artifact, subject.engine)
-        found.append(Contender(subject.name, BLIND, {"": _ignoring(method)}, subject.run))
-    for path in contest.models:
+        runs: dict[str, Run] = {} if subject.untimed else {"": subject.run}
+        found.append(Contender(subject.name, BLIND, {"": _ignoring(method)}, runs, subject.megapixels))
+        absent += [NotRun(subject.name, subject.untimed)] if subject.untimed else []
+    for path, name in zip(contest.models, artifact_names(list(contest.models)), strict=True):
         model = OnnxModel(path, str(path), contest.threads)
-        found.append(
-            Contender(path.name, BLIND, {"": _ignoring(model.sharpen)}, _timed(model, model.size or contest.size))
-        )
-    kernel = contest.cases[0].kernel
+        size = model.size or _on_grid(contest.size, GRID)
+        found.append(Contender(name, BLIND, {"": _ignoring(model.sharpen)}, {"": _timed(model, size)}, _area(size)))
     for name in contest.classical:
         peer = CLASSICAL[name]
         try:
@@ -148,20 +154,37 @@ def _enter(contest: Contest, stack: ExitStack) -> tuple[list[Contender], list[No
         except EnsharpenError as error:
             absent.append(NotRun(peer.title, f"not run: {error}"))
             continue
-        found.append(
-            Contender(
-                peer.title, ORACLE if peer.oracle else BLIND, dict(peer.settings), _classical_run(peer, frame, kernel)
-            )
-        )
+        found.append(_classical(peer, contest))
     for name in contest.networks:
         network = NETWORKS[name]
+        size = _on_grid(contest.size, network.grid)
         try:
-            model = OnnxModel(network_onnx(network, contest.size), network.title, contest.threads)
+            model = OnnxModel(network_onnx(network, size), network.title, contest.threads)
         except EnsharpenError as error:
             absent.append(NotRun(network.title, f"not run: {error}"))
             continue
-        found.append(Contender(network.title, SPEED_ONLY, {}, _timed(model, contest.size)))
+        found.append(Contender(network.title, SPEED_ONLY, {}, {"": _timed(model, size)}, _area(size)))
     return found, absent
+
+
+def _area(size: tuple[int, int]) -> float:
+    return size[0] * size[1] / 1e6
+
+
+def _on_grid(size: tuple[int, int], step: int) -> tuple[int, int]:
+    return -(-size[0] // step) * step, -(-size[1] // step) * step
+
+
+def _classical(peer: ClassicalPeer, contest: Contest) -> Contender:
+    frame = noise_image(contest.size).astype(np.float32) / np.float32(255)
+    kernel = contest.cases[0].kernel
+
+    def run_of(sharpen: Sharpen) -> Run:
+        return lambda: sharpen(frame, kernel)  # type: ignore[arg-type]
+
+    settings = dict(peer.settings)
+    runs = {name: run_of(sharpen) for name, sharpen in settings.items()}
+    return Contender(peer.title, ORACLE if peer.oracle else BLIND, settings, runs, _area(contest.size))
 
 
 def _ignoring(method: Callable[[F32], F32]) -> Sharpen:
@@ -171,12 +194,6 @@ def _ignoring(method: Callable[[F32], F32]) -> Sharpen:
 def _timed(model: OnnxModel, size: tuple[int, int]) -> Run:
     batch = np.zeros((1, 3, *size), dtype=np.float32)
     return lambda: model.run(batch)
-
-
-def _classical_run(peer: ClassicalPeer, frame: F32, kernel: Any) -> Run:  # noqa: ANN401 (NDArray or None)
-    """Its most expensive setting."""
-    sharpen = peer.settings[-1][1]
-    return lambda: sharpen(frame, kernel)
 
 
 def _score(

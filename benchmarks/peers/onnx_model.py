@@ -10,7 +10,7 @@ import numpy as np
 from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.errors import BadInputError, require
 
-_GRID = 32
+GRID = 32
 """Images are mirrored up to a multiple of it: most networks want one of up to 32."""
 
 
@@ -61,7 +61,7 @@ class OnnxModel:
             BadInputError: The model changes the size, or cannot take the image's.
         """
         height, width = image.shape[:2]
-        wanted = self.size or (-(-height // _GRID) * _GRID, -(-width // _GRID) * _GRID)
+        wanted = self.size or (-(-height // GRID) * GRID, -(-width // GRID) * GRID)
         if wanted[0] < height or wanted[1] < width:
             raise BadInputError(f"{self._name}: takes {wanted} only, the photograph is {height}x{width}")
         padded = np.pad(image, ((0, wanted[0] - height), (0, wanted[1] - width), (0, 0)), mode="reflect")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ensharpen_edge.benchmarks.figure import save_figure
 from ensharpen_edge.benchmarks.peers.contest import BLIND, ORACLE, Standing
-from ensharpen_edge.errors import BadInputError, require
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.errors import require
 
 _COLOURS = {BLIND: "tab:blue", ORACLE: "tab:orange"}
 
@@ -67,10 +67,4 @@ def plot_pareto(standings: Sequence[Standing], path: Path) -> None:
     for kind, colour in _COLOURS.items():
         axis.scatter([], [], color=colour, label=kind)
     axis.legend(loc="upper left")
-    try:
-        with whole_file(path) as temporary:
-            figure.savefig(temporary, dpi=120, format=path.suffix.lstrip(".") or "png")
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: the plot cannot be written ({error})") from error
-    finally:
-        pyplot.close(figure)
+    save_figure(figure, path)

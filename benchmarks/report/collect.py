@@ -11,13 +11,13 @@ import numpy as np
 from ensharpen_edge.artifact import Artifact, Manifest
 from ensharpen_edge.benchmarks.latency import Latency, compare_latency
 from ensharpen_edge.benchmarks.machine import Fingerprint, MachineState, fingerprint, machine_state
-from ensharpen_edge.benchmarks.operator_times import operator_times
+from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
 from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.quality import artifact_method
-from ensharpen_edge.benchmarks.subjects import no_latency_reason, timed_size
+from ensharpen_edge.benchmarks.quality_plan import artifact_names
 from ensharpen_edge.benchmarks.suites import SUITES, Case, Pair, degraded_photos
 from ensharpen_edge.benchmarks.timing import Effort
-from ensharpen_edge.errors import MissingToolError, UsageError
+from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.runtime.registry import open_engine
@@ -26,7 +26,7 @@ CONDITIONS = ("gaussian 1/0", "gaussian 1.6/2.55", "gaussian 2/2.55", "gaussian 
 SHOWN = "gaussian 1.6/2.55"
 """Condition whose pictures are shown."""
 
-_PROFILED = ("onnx", "tflite")
+_PROFILED_RUNS = 10
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,6 @@ def collect(
     cases = {case.name: case for suite in SUITES.values() for case in suite}
     chosen = [cases[name] for name in CONDITIONS]
     pairs = {case.name: list(degraded_photos(photos, case)) for case in chosen}
-    opened = {path.name: Artifact.open(path) for path in artifacts}
     progress("timing")
     rows, idle = compare_latency(
         artifacts, size, threads, effort, progress=lambda done: progress(f"timing, round {done}")
@@ -131,22 +130,21 @@ def collect(
     timed, notes = {row.name: row for row in rows}, {entry.name: entry.reason for entry in idle}
     pictures: dict[str, list[F32]] = {}
     entries = []
-    for name, artifact in opened.items():
+    for name, artifact in zip(artifact_names(list(artifacts)), map(Artifact.open, artifacts), strict=True):
         progress(f"quality of {name}")
         values: dict[str, float] = {}
         note = notes.get(name, "")
         try:
             values, pictures[name] = _quality(artifact, chosen, pairs)
-        except (MissingToolError, UsageError) as error:
+        except IntegrityError:
+            raise
+        except EnsharpenError as error:
             note = note or f"not run: {error}"
-        entry = ReportEntry(
-            name, artifact.manifest, artifact.model_bytes / 1024, values, None, timed.get(name), note, {}
-        )
-        if name in timed and artifact.manifest.target in _PROFILED:
+        kib = artifact.model_bytes / 1024
+        entry = ReportEntry(name, artifact.manifest, kib, values, None, timed.get(name), note, {})
+        if name in timed and has_operator_times(artifact):
             progress(f"operators of {name}")
-            entry = replace(
-                entry, operators=operator_times(artifact.path, timed_size(artifact, size), threads or 1, 10)
-            )
+            entry = replace(entry, operators=operator_times(artifact, size, threads, _PROFILED_RUNS))
         entries.append(entry)
     ran = [entry for entry in entries if entry.name in pictures]
     reference = next((entry.name for entry in ran if entry.manifest.precision == "fp32"), ran[0].name if ran else "")
@@ -176,9 +174,6 @@ def _quality(
             )
             if case.name == SHOWN:
                 kept = outputs
-    reason = no_latency_reason(artifact)
-    if reason is not None and not kept:
-        raise UsageError(reason)
     return values, kept
 
 

@@ -45,18 +45,29 @@ def _table(headings: list[str], rows: list[list[str]]) -> str:
 
 def _summary(report: Report) -> str:
     conditions = list(report.degraded)
-    headings = ["artifact", "KiB", *conditions, f"worst vs {report.reference}", "ms [95 %]", "ms/MP", "vs first", "MiB"]
-    rows = [["degraded input", "", *(f"{report.degraded[c]:.2f}" for c in conditions), "", "", "", "", ""]]
+    headings = [
+        "artifact",
+        "KiB",
+        *conditions,
+        f"worst vs {report.reference}",
+        "size",
+        "ms [95 %]",
+        "ms/MP",
+        "vs first",
+        "MiB",
+    ]
+    rows = [["degraded input", "", *(f"{report.degraded[c]:.2f}" for c in conditions), *[""] * 6]]
     for entry in report.entries:
         latency = entry.latency
         cells = [html.escape(entry.name), f"{entry.kib:.0f}"]
         cells += [f"{entry.psnr[c]:.2f}" if c in entry.psnr else "&ndash;" for c in conditions]
         cells.append("" if entry.agreement is None else _decibels(entry.agreement))
         if latency is None:
-            cells += ["&ndash;"] * 4
+            cells += ["&ndash;"] * 5
         else:
             summary = latency.summary
             cells += [
+                f"{latency.size[0]}x{latency.size[1]}",
                 f"{summary.median:.1f} [{summary.low:.1f}, {summary.high:.1f}]",
                 f"{latency.per_megapixel:.0f}",
                 f"{latency.ratio:.2f}",

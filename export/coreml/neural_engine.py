@@ -23,7 +23,7 @@ class NeuralEngineFacts:
     Attributes:
         sources: Texts by what was read from them.
         row_bytes: Rows are padded to a multiple of it.
-        largest_side, largest_kernel: That the oldest generation takes.
+        largest_side, largest_kernel: That every generation takes.
         generations: Chips, from the oldest.
         operations: By operation a letter for each generation: `Y` runs there, `N` does not.
     """

@@ -36,7 +36,7 @@ class ProgramWriter:
     """Keeps values for the lowerings.
 
     Args:
-        model: onnx.ModelProto of a float graph of fixed size.
+        model: onnx.ModelProto of a float graph.
         coded: See `CodedConvolutions`.
     """
 

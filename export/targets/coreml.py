@@ -29,14 +29,13 @@ from ensharpen_edge.export.targets.onnx import (
     tool_versions,
     verified_graph,
 )
+from ensharpen_edge.runtime.coreml import INTERPRETER
 from ensharpen_edge.runtime.mil.program import MilProgram
 from ensharpen_edge.runtime.mil.quiet import quiet
+from ensharpen_edge.runtime.mil.sizes import ALIGNMENT
 
 PACKAGE = "model.mlpackage"
 SIZE = (512, 512)
-ALIGNMENT = 32
-"""Half-precision outputs of other widths have been seen wrong on devices (coremltools issue 1893)."""
-
 FLOATS, CODES = "iOS16", "iOS17"
 """The oldest systems for programs of floats, and with 8-bit activations."""
 
@@ -66,11 +65,15 @@ class CoremlTarget:
             UsageError: A size, a system or an operator that a package cannot have.
         """
         size = job.size or SIZE
-        check_exportable(job.student.config, size)
         sizes = (size, *job.coreml.more_sizes)
         for height, width in sizes:
+            check_exportable(job.student.config, (height, width))
             if height % ALIGNMENT or width % ALIGNMENT:
                 raise UsageError(f"--size {height}x{width}: Core ML wants multiples of {ALIGNMENT}")
+        if job.student.config.windows:
+            raise UsageError(f"{job.student.config.name}: needs attention over windows, which packages here lack")
+        if job.precision.startswith("palette"):
+            require("sklearn", "coreml")
         deployment = _deployment(job)
         simplified, rungs = verified_graph(job.student, None)
         strange = sorted({node.op_type for node in simplified.graph.node} - set(LOWERINGS) - {"Constant"})
@@ -108,6 +111,7 @@ class CoremlTarget:
             tool_versions("onnx", "onnxsim", "coremltools"),
             *quantization_facts(quantized),
             graph=facts,
+            device=INTERPRETER,
         )
 
     def _facts(self, job: BuildJob, package: Path, sizes: tuple[tuple[int, int], ...]) -> dict[str, Any]:

@@ -13,6 +13,10 @@ Inputs = dict[str, Any]
 Operation = Callable[[Inputs], Any]
 
 
+_WINDOW_VALUES = 8_000_000
+"""That a convolution holds at a time."""
+
+
 def _conv(inputs: Inputs) -> F32:
     x, weight = inputs["x"], inputs["weight"]
     groups, strides = int(inputs.get("groups", 1)), tuple(int(side) for side in inputs.get("strides", (1, 1)))
@@ -43,12 +47,19 @@ def _depthwise(x: F32, weight: F32, strides: tuple[int, ...], _groups: int) -> F
 
 
 def _grouped(x: F32, weight: F32, strides: tuple[int, ...], groups: int) -> F32:
-    """In double precision, so that a pixel's sum does not depend on where a matrix product has its edges."""
+    """In double precision, so that a pixel's sum does not depend on where a matrix product has its edges; band by band,
+    because the windows of a large image would not fit into memory."""
     parts = [part for _, _, part in _shifted(x, weight.shape[2:], strides)]
-    count, _, height, width = parts[0].shape
-    windows = np.stack(parts, axis=2).astype(np.float64).reshape(count, groups, -1, height * width)
+    count, channels, height, width = parts[0].shape
     kernels = weight.astype(np.float64).reshape(groups, weight.shape[0] // groups, -1)
-    return np.asarray((kernels @ windows).reshape(count, -1, height, width))
+    result = np.empty((count, weight.shape[0], height, width), dtype=np.float32)
+    rows = max(1, _WINDOW_VALUES // (count * channels * len(parts) * width))
+    for top in range(0, height, rows):
+        bands = [part[:, :, top : top + rows] for part in parts]
+        high = bands[0].shape[2]
+        windows = np.stack(bands, axis=2).astype(np.float64).reshape(count, groups, -1, high * width)
+        result[:, :, top : top + rows] = (kernels @ windows).reshape(count, -1, high, width)
+    return result
 
 
 def _conv_transpose(inputs: Inputs) -> F32:

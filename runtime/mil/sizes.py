@@ -7,6 +7,10 @@ from typing import Any
 
 Size = tuple[int, int]
 
+ALIGNMENT = 32
+"""Sides are multiples of it: half-precision outputs of other widths have been seen wrong on devices (coremltools issue
+1893), and networks have a grid of their own. A range cannot say so, so whoever feeds a package must know."""
+
 
 @dataclass(frozen=True)
 class DeclaredSizes:
@@ -23,10 +27,11 @@ class DeclaredSizes:
     range: tuple[Size, Size] | None = None
 
     def accepts(self, size: Size) -> bool:
-        """Whether a (height, width) is declared."""
+        """Whether a (height, width) is declared, and of a range on the grid."""
         if self.range is not None:
             low, high = self.range
-            return all(low[axis] <= size[axis] <= high[axis] for axis in (0, 1))
+            on_grid = not any(side % ALIGNMENT for side in size)
+            return on_grid and all(low[axis] <= size[axis] <= high[axis] for axis in (0, 1))
         return size in (self.default, *self.others)
 
 

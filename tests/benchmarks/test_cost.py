@@ -7,7 +7,7 @@ import json
 import pytest
 
 
-def test_latency_of_an_artifact_against_itself(command, artifact):
+def test_latency_of_an_artifact_against_itself(command, artifact, static_artifact, tmp_path):
     done = command(
         "ensharpen-bench", "latency", artifact.path, artifact.path, "--size", 128, "--threads", 1, "--rounds", 15,
         "--operators", "--json",
@@ -20,8 +20,19 @@ def test_latency_of_an_artifact_against_itself(command, artifact):
     assert len(first["milliseconds"]) == 15
     (operators,) = report["operators"].values()
     assert "Conv" in operators
-    table = command("ensharpen-bench", "latency", artifact.path, "--size", 64, "--rounds", 2)
+    assert first["size"] == [128, 128]
+    assert set(first["split"]) == {"decode", "pre", "engine", "post", "encode"}
+    assert first["peak_mib"] > 20
+    (beside,) = (tmp_path / "nano.report.json",)
+    beside.write_text("{}")
+    table = command(
+        "ensharpen-bench", "latency", artifact.path, static_artifact.path, beside, "--size", 100, "--rounds", 2,
+        "--operators", "--threads", 0,
+    )  # fmt: skip
+    assert table.returncode == 0, table.stderr
     assert "time against the first" in table.stdout
+    assert "104x104" in table.stdout
+    assert "160x192" in table.stdout
 
 
 def test_calibrating_more_crops_takes_no_more_memory(command, artifact, photo_folder):

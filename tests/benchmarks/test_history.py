@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from ensharpen_edge.benchmarks.change_points import change_points
+from ensharpen_edge.benchmarks.latency import Latency
 from ensharpen_edge.benchmarks.machine import Fingerprint, MachineState, fingerprint, machine_state
 from ensharpen_edge.benchmarks.records import (
     NotComparableError,
     Record,
     append_records,
-    check_comparable,
+    latest_comparable,
     read_records,
 )
 from ensharpen_edge.errors import BadInputError
@@ -43,12 +44,38 @@ def test_a_line_is_the_record():
     assert Record.from_line(record(12.5, "v1").to_line()) == record(12.5, "v1")
 
 
-def test_times_of_other_machines_are_not_compared():
-    check_comparable(MACHINE, MACHINE)
-    other = dataclasses.replace(MACHINE, cpu="another", cores=8)
-    assert other.key != MACHINE.key
-    with pytest.raises(NotComparableError, match="cpu: another -> CPU; cores: 8 -> 2"):
-        check_comparable(MACHINE, other)
+def latency(name="nano"):
+    return Latency(name, "onnx", "fp32", "0" * 64, 1.0, 0.0, 99.0, (64, 64), 1, (10.0, 11.0), 1.0)
+
+
+def test_only_times_of_this_machine_are_compared():
+    here = fingerprint()
+    other = dataclasses.replace(here, cpu="another", cores=here.cores + 6)
+    assert other.key != here.key
+    mixed = [record(9.0, machine=here), record(10.0, machine=here), record(1.0, machine=other)]
+    found = latest_comparable(mixed, [latency(), latency("new")], across_machines=False)
+    assert {name: entry.milliseconds for name, entry in found.items()} == {"nano 64x64 1 threads": 10.0}
+    with pytest.raises(NotComparableError, match="cpu: another -> "):
+        latest_comparable(mixed[2:], [latency()], across_machines=False)
+    assert latest_comparable(mixed[2:], [latency()], across_machines=True)["nano 64x64 1 threads"].milliseconds == 1.0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("milliseconds", "Infinity"),
+        ("low", '"x"'),
+        ("time", "5"),
+        ("benchmark", "[]"),
+        ("count", "1.5"),
+        ("p99", "-1.0"),
+    ],
+)
+def test_what_is_no_record(field, value):
+    content = json.loads(record(10.0).to_line())
+    line = json.dumps({**content, field: "@"}).replace('"@"', value)
+    with pytest.raises(ValueError, match=r"no text|none|number"):
+        Record.from_line(line)
 
 
 def test_corrupt_lines_are_named_and_the_rest_is_read(tmp_path):
@@ -86,9 +113,9 @@ def test_the_commands(command, artifact, tmp_path):
     assert done.returncode == 0, done.stderr
     (first,) = read_records(path)[0]
     assert first.label == "v0"
-    again = command("ensharpen-bench", "latency", artifact.path, *quick, "--against", path)
+    again = command("ensharpen-bench", "latency", artifact.path, *quick, "--against", path, "--json")
     assert again.returncode == 0, again.stderr
-    assert "against the history" in again.stdout
+    assert json.loads(again.stdout)["latency"][0]["earlier_milliseconds"] == first.milliseconds
     faster = [
         dataclasses.replace(first, label=f"v{i}", milliseconds=(10.0 if i < 8 else 8.0) + i % 2 / 50) for i in range(16)
     ]

@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from ensharpen_edge.benchmarks.peers.classical import CLASSICAL
-from ensharpen_edge.benchmarks.peers.contest import BLIND, ORACLE, SPEED_ONLY, Standing
+from ensharpen_edge.benchmarks.peers.contest import BLIND, ORACLE, SPEED_ONLY, Contest, Standing, run_contest
 from ensharpen_edge.benchmarks.peers.deconvolution import richardson_lucy, total_variation, wiener
 from ensharpen_edge.benchmarks.peers.networks.registry import NETWORKS, build_network
 from ensharpen_edge.benchmarks.peers.pareto import pareto_front, plot_pareto
 from ensharpen_edge.benchmarks.protocol import GaussianCase, degrade, gaussian_kernel
+from ensharpen_edge.benchmarks.suites import SUITES
+from ensharpen_edge.benchmarks.timing import Effort
 from ensharpen_edge.metrics.psnr import psnr
 
 KERNEL = gaussian_kernel(1.6)
@@ -112,6 +114,18 @@ def test_side_by_side(command, artifact, tmp_path):
     assert network["per_megapixel"] > ours["per_megapixel"] > 0
     assert math.isfinite(rows["unsharp mask, Pillow"]["per_megapixel"])
     assert (tmp_path / "peers.png").is_file()
+
+
+def test_sizes_off_the_grid_and_names_that_are_equal(artifact, static_artifact):
+    contest = Contest(
+        [artifact.path, static_artifact.path], [], ["rt-focuser"], [artifact.model_path, static_artifact.model_path],
+        [SUITES["gaussian"][3]], [("flat", np.full((100, 100, 3), 128, dtype=np.uint8))], (100, 100), 1,
+    )  # fmt: skip
+    standings, _ = run_contest(contest, Effort(fewest=2, most=2))
+    assert len({entry.title for entry in standings}) == len(standings) == 6
+    by_kind = {entry.title: entry.per_megapixel for entry in standings if entry.per_megapixel}
+    ours = [value for title, value in by_kind.items() if title.endswith("nano-onnx-fp32")]
+    assert max(ours) < 3 * min(ours), "a megapixel takes the same, whatever the size"
 
 
 @pytest.mark.parametrize("name", CLASSICAL)

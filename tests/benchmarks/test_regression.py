@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ensharpen_edge.benchmarks.ci_formats import github_annotations, junit_xml, markdown
-from ensharpen_edge.benchmarks.comparing import compare_effort, pair_artifacts
-from ensharpen_edge.benchmarks.regression import GateRules, Outcome, Verdict, judge_quality, judge_times
+from ensharpen_edge.benchmarks.comparing import Pairing, compare_effort, compare_versions, pair_artifacts
+from ensharpen_edge.benchmarks.regression import GateRules, Outcome, Verdict, judge_new, judge_quality, judge_times
 from ensharpen_edge.benchmarks.timing import measure
-from ensharpen_edge.errors import UsageError
+from ensharpen_edge.errors import MissingToolError, UsageError
 
 RULES = GateRules()
 
@@ -90,6 +90,44 @@ def test_lost_quality_and_lost_conditions():
     assert worse.reasons == ("a: -0.100 dB, allowed -0.05", "b: not measured any more")
 
 
+def test_what_the_base_lacks_has_a_budget_as_well():
+    def queue(*milliseconds):
+        left = [tuple(np.linspace(0.99, 1.01, 20) * value / 1000) for value in milliseconds]
+        return lambda: left.pop(0)
+
+    assert judge_new("x", queue(50), RULES).outcome is Outcome.NEW
+    rules = GateRules(budget_ms=20.0)
+    assert judge_new("x", queue(50, 51), rules).outcome is Outcome.OVER_BUDGET
+    assert judge_new("x", queue(50, 10), rules).outcome is Outcome.NEW
+
+
+def test_what_cannot_run_is_named_and_fails_if_told(artifact, monkeypatch):
+    def refuse(_artifact, _device="cpu", threads=0):
+        raise MissingToolError("this step needs the Python package 'x'", hint="pip install x")
+
+    monkeypatch.setattr("ensharpen_edge.benchmarks.subjects.open_engine", refuse)
+    pairings = [Pairing("a", artifact.path, artifact.path), Pairing("b", None, artifact.path)]
+    for strict, outcome in ((False, Outcome.NOT_RUN), (True, Outcome.MISSING)):
+        rules = GateRules(all_must_run=strict)
+        verdicts = compare_versions(pairings, (64, 64), 1, compare_effort(1, 6), rules)
+        assert [verdict.outcome for verdict in verdicts] == [outcome, outcome]
+        assert "not run: this step needs" in verdicts[0].reasons[0]
+
+    def no_quality(_artifact):
+        raise MissingToolError("no metric")
+
+    (verdict, _) = compare_versions(pairings, (64, 64), 1, compare_effort(1, 6), RULES, no_quality)
+    assert verdict.reasons[-1] == "quality not measured: no metric"
+
+
+def test_another_size_is_no_comparison(artifact, static_artifact):
+    (verdict,) = compare_versions(
+        [Pairing("x", artifact.path, static_artifact.path)], (64, 64), 1, compare_effort(1, 6), RULES
+    )
+    assert verdict.outcome is Outcome.OTHER_SIZE
+    assert verdict.failed
+
+
 def test_too_few_samples_and_rules_that_mean_nothing():
     with pytest.raises(UsageError, match="5 samples a side"):
         judge_times("x", lambda: ((1.0,) * 5, (1.0,) * 5), RULES)
@@ -116,12 +154,13 @@ def test_junit():
 
 def test_markdown_and_annotations():
     text = markdown(VERDICTS)
-    assert "2 of 4 benchmarks failed" in text
+    assert "2 failed, 1 passed, 1 not run" in text
     assert "+20 % \\| more; busy" in text
     assert github_annotations(VERDICTS) == [
         "::error title=slow%2C at%3A 100%25%3A slower::+20 %25 | more",
         "::warning title=slow%2C at%3A 100%25::busy",
         "::error title=gone%3A missing::not there",
+        "::warning title=mac only%3A not run::no latency here",
     ]
 
 
@@ -147,11 +186,11 @@ def test_the_command(command, artifact, tmp_path):
     same = command("ensharpen-bench", "compare", base / "one", head / "one", *quick, "--json")
     assert same.returncode == 0, same.stderr
     assert json.loads(same.stdout)[0]["outcome"] == "same"
-    files = ("--junit", tmp_path / "bench.xml", "--summary", tmp_path / "bench.md")
+    files = ("--junit", tmp_path / "out" / "bench.xml", "--summary", tmp_path / "bench.md")
     done = command("ensharpen-bench", "compare", base, head, *quick, *files)
     assert done.returncode == 6, done.stderr
     assert "two: missing" in done.stderr
-    assert ElementTree.parse(tmp_path / "bench.xml").getroot()[0].get("failures") == "1"
+    assert ElementTree.parse(tmp_path / "out" / "bench.xml").getroot()[0].get("failures") == "1"
     assert "**missing**" in (tmp_path / "bench.md").read_text()
     done = command("ensharpen-bench", "compare", base / "one", head / "one", *quick, "--budget", "0.01ms")
     assert done.returncode == 6, done.stderr
@@ -185,7 +224,8 @@ def test_the_trial_of_the_gate_runs(command, artifact):
         (("{artifact}",), 2, "nothing to compare with"),
         (("{artifact}", "{artifact}", "--samples", "3"), 2, "ranks need 6"),
         (("{artifact}", "{artifact}", "--budget", "soon"), 2, "not a time"),
-        (("{artifact}", "nowhere"), 9, "no artifacts"),
+        (("{artifact}", "nowhere"), 8, "not an artifact"),
+        (("{artifact}", "--self-test", "--budget", "5ms"), 2, "without a budget"),
     ],
     ids=str,
 )

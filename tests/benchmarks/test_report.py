@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,7 +19,7 @@ def page(command, artifact, tmp_path_factory):
     """ONNX, TFLite int8 and Core ML artifacts of nano, and the page about them."""
     folder = tmp_path_factory.mktemp("report")
     shutil.copytree(artifact.path, folder / "build" / artifact.path.name)
-    for arguments in (("tflite", "--precision", "int8"), ("coreml", "--precision", "fp16", "--size", "128x128")):
+    for arguments in (("tflite", "--precision", "int8"), ("coreml", "--precision", "fp16", "--size", "256x256")):
         done = command("ensharpen-export", "--target", *arguments, "--out", folder / "build")
         assert done.returncode == 0, done.stderr
     done = command("ensharpen-bench", "report", folder / "build", "--rounds", 6, "--out", folder / "report.html")
@@ -76,16 +77,12 @@ def test_a_browser_shows_it_without_complaint(page, tmp_path):
     assert "CONSOLE" not in done.stderr, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     shown = Image.open(picture).convert("RGB")
     assert shown.size == (1300, 1600)
-    colours = len(set(shown.crop((0, 700, 1300, 1100)).resize((130, 40)).getdata()))
-    assert colours > 500, "photographs, not an empty page"
+    middle = np.asarray(shown.crop((0, 500, 1300, 1100)).resize((130, 60))).reshape(-1, 3)
+    assert len(np.unique(middle, axis=0)) > 500, "photographs, not an empty page"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"), [(("nowhere",), 9, "no such artifact"), (("{empty}",), 9, "no artifacts")]
-)
-def test_mistakes(command, tmp_path, arguments, code, message):
-    done = command(
-        "ensharpen-bench", "report", *(a.format(empty=tmp_path) for a in arguments), "--out", tmp_path / "r.html"
-    )
+@pytest.mark.parametrize(("name", "code", "message"), [("nowhere", 8, "not an artifact"), (".", 9, "no artifacts")])
+def test_mistakes(command, tmp_path, name, code, message):
+    done = command("ensharpen-bench", "report", tmp_path / name, "--out", tmp_path / "r.html")
     assert done.returncode == code, done.stderr
     assert message in done.stderr

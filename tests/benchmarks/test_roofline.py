@@ -29,7 +29,7 @@ PEAKS = Peaks(
     ],
 )
 def test_work_of_convolutions(kernel, kind, gmacs):
-    node = NodeTime("n", "Conv", 1.0, ((1, kernel[1], 64, 64), kernel, (32,)), ((1, 32, 64, 64),))
+    node = NodeTime("n", "Conv", 1.0, ((1, kernel[1], 64, 64), kernel, (32,)), ((1, 32, 64, 64),), 500_000)
     roof = _roof(node, PEAKS)
     assert (roof.kind, roof.numbers) == (kind, FLOAT)
     assert roof.gmacs == pytest.approx(gmacs)
@@ -37,7 +37,7 @@ def test_work_of_convolutions(kernel, kind, gmacs):
 
 
 def test_moving_bytes_is_limited_by_the_bandwidth():
-    node = NodeTime("n", "Add", 1.0, ((1, 16, 64, 64), (1, 16, 64, 64)), ((1, 16, 64, 64),))
+    node = NodeTime("n", "Add", 1.0, ((1, 16, 64, 64), (1, 16, 64, 64)), ((1, 16, 64, 64),), 3 * 4 * 16 * 64 * 64)
     roof = _roof(node, PEAKS)
     assert (roof.kind, roof.gmacs) == ("Add", 0.0)
     assert roof.attainable == pytest.approx(3 * 4 * 16 * 64 * 64 / 1e6 / 20.0)
@@ -50,7 +50,8 @@ def test_the_layers_are_the_network(command, artifact):
     report = json.loads(done.stdout)
     folded = fold_branches(require_student(find_checkpoint("nano").network))
     known = gmac_per_megapixel(folded) * 128 * 128 / 1e6
-    assert sum(layer["gmacs"] for layer in report["layers"]) == pytest.approx(known, rel=0.02)
+    work = sum(layer["gmacs"] for layer in report["layers"])
+    assert known <= work <= 1.1 * known, "the stem's 12 channels are padded to a block of 16"
     assert {peak["kind"] for peak in report["peaks"]} == {DENSE, POINTWISE, DEPTHWISE}
     assert all(peak["gmacs"] > 0.1 for peak in report["peaks"])
     assert 0.02 < report["attainable"] / report["milliseconds"] < 3

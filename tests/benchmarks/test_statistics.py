@@ -18,7 +18,7 @@ def test_summary_of_known_samples():
     assert summary.noise == pytest.approx(1.4826 * 25 / 51)
 
 
-@pytest.mark.parametrize("count", [6, 15, 40, 101])
+@pytest.mark.parametrize("count", [6, 15, 40, 101, 2000])
 def test_the_interval_of_the_median_covers_it_as_often_as_it_says(rng, count):
     inside = 0
     for _ in range(400):

@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.models.checkpoint import find_checkpoint
 from ensharpen_edge.runtime.registry import open_engine
 
 FEW = ("-n", 24, "--crop", 96, "--allow-few")
@@ -119,10 +120,18 @@ def test_a_plan_that_quantizes_everything_fails_the_gate(command, exported, tmp_
     assert not (tmp_path / "out" / "nano-onnx-int8").exists()
 
 
+def own_copy(folder):
+    """nano's weights as a user's own checkpoint."""
+    shipped = find_checkpoint("nano").path
+    for file in (shipped, shipped.with_suffix(".json")):
+        shutil.copy(file, folder / f"mine{file.suffix}")
+    return folder / "mine.safetensors"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((), 2, "--calib my_photos"),
+        (("--model", "{own}"), 2, "--calib my_photos"),
         (("--calib", "nowhere"), 9, "nowhere"),
         (("--calib", "{photos}"), 9, "distinct photographs"),
         (("--calib", "{photos}", *FEW, "--keep", "roof"), 2, "unknown layer"),
@@ -133,7 +142,8 @@ def test_a_plan_that_quantizes_everything_fails_the_gate(command, exported, tmp_
     ids=str,
 )
 def test_mistakes(command, photo_folder, tmp_path, arguments, code, message):
-    filled = [str(argument).format(photos=photo_folder) for argument in arguments]
+    own = own_copy(tmp_path)  # only a shipped model comes with a table
+    filled = [str(argument).format(photos=photo_folder, own=own) for argument in arguments]
     done = command("ensharpen-export", "--target", "onnx", "--precision", "int8", *filled, "--out", tmp_path / "out")
     assert done.returncode == code, done.stderr
     assert message in done.stderr

@@ -165,7 +165,6 @@ def test_what_cannot_be_asked_for(command, exported, tmp_path):
         (("--precision", "int8", "--image", "int4", "--calib", table), "int4"),
         (("--precision", "fp32", "--image", "uint8"), "uint8"),
         (("--precision", "int8", "--scheme", "onnx", "--calib", table), "scheme"),
-        (("--precision", "int8"), "--calib"),
         (
             (
                 "--precision",

@@ -31,6 +31,10 @@ CASES = {
         plain(x=X, weight=DENSE, bias=BIAS, strides=(1, 1), pad=(1, 1, 1, 1), groups=1),
         F.conv2d(X, DENSE, BIAS, padding=1),
     ),
+    "conv padded on one side more than on the other": (
+        plain(x=X, weight=DENSE, pad=(0, 1, 2, 3)),
+        F.conv2d(F.pad(X, (2, 3, 0, 1)), DENSE),
+    ),
     "conv strided": (
         plain(x=X, weight=DENSE[:, :, :2, :2], strides=(2, 2)),
         F.conv2d(X, DENSE[:, :, :2, :2], stride=2),
@@ -71,6 +75,10 @@ CASES = {
         plain(input=X, scale=0.02, zero_point=3, output_dtype="int8"),
         ((X / 0.02).round() + 3).clamp(-128, 127),
     ),
+    "quantize to uint8": (
+        plain(input=X, scale=0.02, zero_point=120, output_dtype="uint8"),
+        ((X / 0.02).round() + 120).clamp(0, 255),
+    ),
     "dequantize": (plain(input=torch.arange(-128, 128).to(torch.int8), scale=0.5, zero_point=-3), None),
     "cast": (plain(x=X), X),
     "identity": (plain(x=X), X),
@@ -94,3 +102,9 @@ def test_shuffles_undo_each_other():
 
 def test_every_operation_is_tested():
     assert {name.split()[0] for name in CASES} | {"space_to_depth"} == set(OPERATIONS)
+
+
+def test_large_images_are_convolved_in_bands(monkeypatch):
+    inputs, wanted = CASES["conv"]
+    monkeypatch.setattr("ensharpen_edge.runtime.mil.operations._WINDOW_VALUES", 3 * 8 * 9 * 20)
+    assert np.abs(OPERATIONS["conv"](inputs) - wanted.numpy()).max() < 1e-5
