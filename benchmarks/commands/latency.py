@@ -98,6 +98,8 @@ def latency(
         return
     console = stdout()
     console.print(_table(rows, earlier))
+    if details:
+        console.print(_detail_table(rows))
     for entry in others.values():
         console.print(f"{entry.name}: {entry.reason}")
     for name, profile in profiles.items():
@@ -127,18 +129,13 @@ def _row_json(row: Latency, earlier: dict[str, Record]) -> dict[str, Any]:
 
 
 def _table(rows: list[Latency], earlier: dict[str, Record]) -> Table:
-    table = Table(
-        title="interleaved in one run; medians with their 95 % interval, and what else is known of each artifact"
-    )
-    left = ("artifact", "decode+pre+engine+post+encode")
-    headings = ["artifact", "KiB", "drop dB", "worst vs network", "size", "threads", "n", "min ms", "median ms", "p90"]
-    headings += ["p99", "MP/s", "time against the first", "decode+pre+engine+post+encode", "peak MiB"]
-    headings += ["against the history"] if earlier else []
+    table = Table(title="interleaved in one run; medians with their 95 % interval")
+    headings = ["artifact", "KiB", "drop dB", "worst vs network", "size", "threads", "runs", "min ms", "median ms"]
+    headings += ["p90", "p99", "MP/s", "time against the first", *(["against the history"] if earlier else [])]
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in left else "right")
+        table.add_column(heading, justify="left" if heading == "artifact" else "right")
     for row in rows:
-        summary, split = row.summary, row.split
-        steps = "" if split is None else " + ".join(f"{step:.1f}" for step in dataclasses.astuple(split))
+        summary = row.summary
         cells = [
             row.name,
             f"{row.kib:.0f}",
@@ -147,17 +144,26 @@ def _table(rows: list[Latency], earlier: dict[str, Record]) -> Table:
             f"{row.size[0]}x{row.size[1]}",
             str(row.threads or "all"),
             str(summary.count),
-            f"{summary.minimum:.2f}",
-            f"{summary.median:.2f} [{summary.low:.2f}, {summary.high:.2f}]",
-            f"{summary.p90:.2f}",
-            f"{summary.p99:.2f}" if summary.count >= _ENOUGH_FOR_P99 else "",
+            f"{summary.minimum:.1f}",
+            f"{summary.median:.1f} [{summary.low:.1f}, {summary.high:.1f}]",
+            f"{summary.p90:.1f}",
+            f"{summary.p99:.1f}" if summary.count >= _ENOUGH_FOR_P99 else "",
             f"{1000 / row.per_megapixel:.2f}",
             f"{row.ratio:.2f}",
-            steps,
-            "" if row.peak_mib is None else f"{row.peak_mib:.0f}",
         ]
         if earlier:
             then = earlier.get(benchmark_name(row))
             cells.append(f"{summary.median / then.milliseconds - 1:+.1%}" if then else "new")
         table.add_row(*cells)
+    return table
+
+
+def _detail_table(rows: list[Latency]) -> Table:
+    table = Table(title="where a photograph's time goes, ms from JPEG to PNG, and the peak memory of a process for it")
+    for heading in ("artifact", "threads", "decode", "pre", "engine", "post", "encode", "peak MiB"):
+        table.add_column(heading, justify="left" if heading == "artifact" else "right")
+    for row in rows:
+        if row.split is not None and row.peak_mib is not None:
+            steps = (f"{step:.1f}" for step in dataclasses.astuple(row.split))
+            table.add_row(row.name, str(row.threads or "all"), *steps, f"{row.peak_mib:.0f}")
     return table
