@@ -62,6 +62,10 @@ def latency(
       ensharpen-bench latency build/* --append results.jsonl --label v1.2
     """
     folders, frame, counts = find_artifacts(artifacts), (size, size), threads or [1]
+    # Read first: the file may be the one that is appended to.
+    records, problems = read_records(against) if against is not None else ([], [])
+    for problem in problems:
+        stderr().print(f"warning: {problem}")
     rows: list[Latency] = []
     others: dict[str, NotRun] = {}
     with stderr().status("timing") as status:
@@ -76,12 +80,7 @@ def latency(
     if append is not None:
         append_records(append, make_records(rows, label))
     profiles = _profiles(folders, rows, frame, counts[0], rounds or 15) if operators else {}
-    earlier: dict[str, Record] = {}
-    if against is not None:
-        records, problems = read_records(against)
-        for problem in problems:
-            stderr().print(f"warning: {problem}")
-        earlier = latest_comparable(records, rows, across_machines)
+    earlier = latest_comparable(records, rows, across_machines)
     noise = max((row.summary.noise for row in rows), default=0.0)
     warnings = warn_if_busy(noise, all(row.enough for row in rows))
     if json_output:

@@ -113,9 +113,12 @@ def test_the_commands(command, artifact, tmp_path):
     assert done.returncode == 0, done.stderr
     (first,) = read_records(path)[0]
     assert first.label == "v0"
-    again = command("ensharpen-bench", "latency", artifact.path, *quick, "--against", path, "--json")
+    both = tmp_path / "both.jsonl"
+    both.write_text(path.read_text())
+    again = command("ensharpen-bench", "latency", artifact.path, *quick, "--against", both, "--append", both, "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["latency"][0]["earlier_milliseconds"] == first.milliseconds
+    assert len(read_records(both)[0]) == 2
     faster = [
         dataclasses.replace(first, label=f"v{i}", milliseconds=(10.0 if i < 8 else 8.0) + i % 2 / 50) for i in range(16)
     ]
