@@ -1,4 +1,4 @@
-"""`ensharpen-train data`: public photograph sets."""
+"""`ensharpen-train data`: public photograph sets, and rendered pictures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from ensharpen_edge.console import progress, stderr, stdout
 from ensharpen_edge.data.catalogue import find_set, load_catalogue
 from ensharpen_edge.data.fetch import download, unpack
+from ensharpen_edge.data.rendering.render import find_fonts, write_scenes
 from ensharpen_edge.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -77,3 +78,26 @@ def fetch(
             if not keep_archives:
                 target.unlink()
     stdout().print(str(folder))
+
+
+@app.command("render")
+def render_scenes(
+    out: Annotated[Path, typer.Option(help="Folder that they are written to, e.g. one of your photographs.")],
+    count: Annotated[int, typer.Option(min=1, help="Pictures, the kinds in turn.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first; the next ones follow.")] = 0,
+    side: Annotated[int, typer.Option(min=256, max=4096, help="Height and width, pixels.")] = 1024,
+    fonts: Annotated[
+        Path | None, typer.Option(help="Folder of fonts, e.g. /usr/share/fonts; by default the one Pillow brings.")
+    ] = None,
+) -> None:
+    """Draw sharp text, interfaces, charts and line art, which photographs seldom show.
+
+    [bold]Example[/]
+
+      ensharpen-train data render --out photographs/rendered --fonts /usr/share/fonts
+    """
+    found = find_fonts(fonts) if fonts else ()
+    with progress() as bar:
+        task = bar.add_task("pictures", total=count)
+        write_scenes(out, count, seed, (side, side), found, lambda: bar.advance(task))
+    stdout().print(str(out))

@@ -1,0 +1,95 @@
+"""Draw a scene, and write a folder of them."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ensharpen_edge.data.rendering.canvas import OVERSAMPLING, Canvas
+from ensharpen_edge.data.rendering.registry import SCENES
+from ensharpen_edge.errors import BadInputError, unknown_name
+from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.whole_file import write_file
+
+
+def find_fonts(folder: Path) -> tuple[Path, ...]:
+    """TrueType and OpenType fonts anywhere below a folder that can write Latin letters, sorted.
+
+    Raises:
+        BadInputError: None there.
+    """
+    found = sorted(path for suffix in ("ttf", "otf") for path in folder.rglob(f"*.{suffix}"))
+    usable = tuple(path for path in found if _writes_latin(path))
+    if not usable:
+        raise BadInputError(f"{folder}: holds no font that can write Latin letters", hint="e.g. /usr/share/fonts")
+    return usable
+
+
+def _writes_latin(path: Path) -> bool:
+    try:
+        font = ImageFont.truetype(str(path), 24)
+        marks = {bytes(font.getmask(letter)) for letter in "aegMR4"}
+    except OSError:
+        return False
+    return len(marks) == 6 and all(any(mark) for mark in marks)  # one mark for all letters: a font of symbols
+
+
+def render(scene: str, seed: int, size: tuple[int, int], fonts: tuple[Path, ...] = ()) -> U8:
+    """Draw a scene.
+
+    Args:
+        scene: Name in `SCENES`.
+        seed: Decides everything, for the same fonts and the same Pillow.
+        size: Height and width, pixels.
+        fonts: Files; empty means the font that comes with Pillow.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        UsageError: Unknown scene.
+    """
+    if scene not in SCENES:
+        raise unknown_name("scene", scene, SCENES)
+    height, width = size
+    image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING))
+    canvas = Canvas(image, ImageDraw.Draw(image), random.Random(f"{scene}/{seed}"), fonts)
+    SCENES[scene](canvas)
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def write_scenes(
+    folder: Path, count: int, seed: int, size: tuple[int, int], fonts: tuple[Path, ...], done: Callable[[], None]
+) -> list[Path]:
+    """Write `count` PNG files, the scenes in turn.
+
+    Args:
+        folder: Made if need be.
+        count: Files.
+        seed: Of the first; the next ones follow.
+        size: Height and width, pixels.
+        fonts: See `render`.
+        done: Called after each file.
+
+    Raises:
+        BadInputError: The folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"{folder}: cannot be made ({error})") from error
+    written = []
+    for index in range(count):
+        scene = list(SCENES)[index % len(SCENES)]
+        buffer = io.BytesIO()
+        Image.fromarray(render(scene, seed + index, size, fonts)).save(buffer, format="PNG")
+        path = folder / f"{scene}-{seed + index:04d}.png"
+        write_file(path, buffer.getvalue())
+        written.append(path)
+        done()
+    return written
