@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,7 @@ from ensharpen_edge.metrics.registry import Measure
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
 
-DEGRADED = "degraded"
-_UNSHARP = "unsharp"
+DEGRADED, BEST_UNSHARP = "degraded", "best unsharp"
 
 Method = Callable[[F32], F32]
 """float32 (H, W, 3) in [0, 1] -> the same."""
@@ -30,10 +29,12 @@ class Score:
     Attributes:
         method: What was measured.
         values: By metric, the value of every photograph.
+        setting: The best one, where several were tried.
     """
 
     method: str
     values: dict[str, tuple[float, ...]]
+    setting: str = ""
 
     def mean(self, metric: str) -> float:
         """Mean over the photographs."""
@@ -51,8 +52,8 @@ def artifact_method(artifact: Artifact, engine: Engine) -> Method:
 
 
 def unsharp_methods() -> dict[str, Method]:
-    """Unsharp masks of several settings, by name."""
-    return {f"{_UNSHARP} {radius:g}/{percent}": _unsharp(radius, percent) for radius, percent in SETTINGS}
+    """Unsharp masks by setting."""
+    return {f"{radius:g}/{percent}": _unsharp(radius, percent) for radius, percent in SETTINGS}
 
 
 def _unsharp(radius: float, percent: int) -> Method:
@@ -61,32 +62,44 @@ def _unsharp(radius: float, percent: int) -> Method:
 
 def evaluate(
     pairs: Iterable[Pair],
-    methods: dict[str, Method],
+    methods: Mapping[str, Method],
     measures: dict[str, Measure],
     progress: Callable[[], None] = lambda: None,
+    oracles: Mapping[str, Mapping[str, Method]] = {},
 ) -> list[Score]:
-    """Measure the degraded photographs, the best unsharp mask (by the first metric), and every method.
+    """Measure the degraded photographs, the best unsharp mask (by the first metric), oracles, and every method.
 
     Args:
         pairs: Photographs.
         methods: By name.
         measures: By metric; the first must be one where higher is better.
         progress: Called after each photograph.
+        oracles: By name and setting; of each, the best setting counts, as of the unsharp mask.
     """
-    masks = unsharp_methods()
-    candidates: dict[str, Method] = {DEGRADED: lambda image: image, **masks, **methods}
-    rows: dict[str, dict[str, list[float]]] = {name: {metric: [] for metric in measures} for name in candidates}
+    groups: dict[str, Mapping[str, Method]] = {
+        DEGRADED: {"": lambda image: image},
+        BEST_UNSHARP: unsharp_methods(),
+        **oracles,
+        **{name: {"": method} for name, method in methods.items()},
+    }
+    rows: dict[tuple[str, str], dict[str, list[float]]] = {
+        (name, setting): {metric: [] for metric in measures} for name, group in groups.items() for setting in group
+    }
     for pair in pairs:
         target = pair.sharp.astype(np.float32) / np.float32(255.0)
-        for name, method in candidates.items():
-            output = method(pair.degraded)
+        for name, setting in rows:
+            output = groups[name][setting](pair.degraded)
             for metric, measure in measures.items():
                 try:
-                    rows[name][metric].append(measure(output, target, data_range=1.0))
+                    rows[name, setting][metric].append(measure(output, target, data_range=1.0))
                 except ValueError as error:
                     raise BadInputError(f"{pair.name}: {metric} cannot be measured ({error})") from error
         progress()
-    scores = [Score(name, {metric: tuple(v) for metric, v in values.items()}) for name, values in rows.items()]
+    scores = [
+        Score(name, {metric: tuple(v) for metric, v in values.items()}, setting)
+        for (name, setting), values in rows.items()
+    ]
     first = next(iter(measures))
-    best = max((score for score in scores if score.method in masks), key=lambda score: score.mean(first))
-    return [score for score in scores if score.method not in masks or score is best]
+    return [
+        max((score for score in scores if score.method == name), key=lambda score: score.mean(first)) for name in groups
+    ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensharpen_edge.benchmarks.protocol import GaussianCase, degrade
+import numpy as np
+from numpy.typing import NDArray
+
+from ensharpen_edge.benchmarks.oracles import oracle_methods
+from ensharpen_edge.benchmarks.protocol import GaussianCase
 from ensharpen_edge.benchmarks.quality import Method, evaluate
 from ensharpen_edge.benchmarks.quality_report import SuiteResult
 from ensharpen_edge.benchmarks.suites import (
@@ -14,6 +18,7 @@ from ensharpen_edge.benchmarks.suites import (
     Pair,
     degraded_pairs,
     find_cases,
+    gaussian_case,
     pair_files,
     photo_files,
     real_pairs,
@@ -23,32 +28,54 @@ from ensharpen_edge.metrics.registry import Measure
 
 
 @dataclass(frozen=True)
+class PlannedCase:
+    """One condition on one set.
+
+    Attributes:
+        pairs: Makes the pairs.
+        kernel: That all of them were blurred with, for oracles; None where no one kernel says it all.
+    """
+
+    pairs: Callable[[], Iterator[Pair]]
+    kernel: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
 class SuitePlan:
     """One suite on one set.
 
     Attributes:
         title: Suite and set.
-        cases: Name and source of the pairs of every condition.
+        cases: Every condition by name.
         photographs: How many will be measured, over all conditions.
     """
 
     title: str
-    cases: dict[str, Callable[[], Iterator[Pair]]]
+    cases: dict[str, PlannedCase]
     photographs: int
 
     def run(
-        self, methods: dict[str, Method], measures: dict[str, Measure], progress: Callable[[], None]
+        self,
+        methods: Mapping[str, Method],
+        measures: dict[str, Measure],
+        progress: Callable[[], None],
+        oracles: Sequence[str] = (),
     ) -> SuiteResult:
-        """Measure everything."""
-        cases = {name: evaluate(pairs(), methods, measures, progress) for name, pairs in self.cases.items()}
-        return SuiteResult(self.title, cases)
+        """Measure everything; `oracles` are names of classical methods that are told the kernel."""
+        return SuiteResult(
+            self.title,
+            {
+                name: evaluate(case.pairs(), methods, measures, progress, oracle_methods(oracles, case.kernel))
+                for name, case in self.cases.items()
+            },
+        )
 
 
 def _plan(title: str, files: list[Path], cases: tuple[Case, ...]) -> SuitePlan:
-    def source(case: Case) -> Callable[[], Iterator[Pair]]:
-        return lambda: degraded_pairs(files, case)
+    def planned(case: Case) -> PlannedCase:
+        return PlannedCase(lambda: degraded_pairs(files, case), case.kernel)
 
-    return SuitePlan(title, {case.name: source(case) for case in cases}, len(files) * len(cases))
+    return SuitePlan(title, {case.name: planned(case) for case in cases}, len(files) * len(cases))
 
 
 def plan_suites(
@@ -76,15 +103,17 @@ def plan_suites(
     if not folders and pairs is None:
         raise UsageError("nothing to measure on", hint="give --data FOLDER, or --pairs FOLDER")
     keep = limit or None
-    case = Case(f"gaussian {single.blur:g}/{single.noise:g}", lambda sharp: degrade(sharp, single))
+    case = gaussian_case(single.blur, single.noise)
     chosen = {name: find_cases(name, kernels) for name in suites} or {case.name: (case,)}
     plans = []
     for folder in folders:
         files = photo_files(folder)[:keep]
-        plans += [_plan(f"{folder.name}, {name}", files, cases) for name, cases in chosen.items()]
+        plans += [_plan(f"{folder.name}, {name}", files, conditions) for name, conditions in chosen.items()]
     if pairs is not None:
         found = pair_files(pairs)[:keep]
-        plans.append(SuitePlan(f"{pairs.name}, real pairs", {"real": lambda: real_pairs(found)}, len(found)))
+        plans.append(
+            SuitePlan(f"{pairs.name}, real pairs", {"real": PlannedCase(lambda: real_pairs(found))}, len(found))
+        )
     return plans
 
 

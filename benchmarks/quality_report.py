@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from ensharpen_edge.benchmarks.bootstrap import Interval, paired_bootstrap
-from ensharpen_edge.benchmarks.quality import DEGRADED, Score, unsharp_methods
+from ensharpen_edge.benchmarks.quality import DEGRADED, Score
 from ensharpen_edge.metrics.registry import METRICS
 
 FEWEST = 5
@@ -29,17 +29,13 @@ class SuiteResult:
     cases: dict[str, list[Score]]
 
     def methods(self) -> list[str]:
-        """Names of the methods; unsharp masks of several settings count as one."""
-        return [_plain(score.method) for score in next(iter(self.cases.values()))]
+        """Names of the methods."""
+        return [score.method for score in next(iter(self.cases.values()))]
 
     def per_photo(self, method: str, metric: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Mean over the conditions for every photograph: conditions of one photograph are no independent samples."""
-        rows = [s.values[metric] for scores in self.cases.values() for s in scores if _plain(s.method) == method]
+        rows = [s.values[metric] for scores in self.cases.values() for s in scores if s.method == method]
         return np.asarray(np.mean(np.asarray(rows, dtype=np.float64), axis=0))
-
-
-def _plain(method: str) -> str:
-    return "best unsharp" if method in unsharp_methods() else method
 
 
 def difference(result: SuiteResult, method: str, baseline: str, metric: str) -> Interval | None:

@@ -26,7 +26,8 @@ from ensharpen_edge.errors import BadInputError, UsageError, unknown_name
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
 from ensharpen_edge.imaging.photo import U8
 
-LITERATURE_NOISE = 2.55
+LITERATURE_NOISE, HIGH_NOISE = 2.55, 7.65
+"""Code values: 1 % and 3 % of white."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Pair:
     sharp: U8
 
 
-def _gaussian(blur: float, noise: float) -> Case:
+def gaussian_case(blur: float, noise: float) -> Case:
+    """A Gaussian of standard deviation `blur` pixels, then noise of standard deviation `noise` code values."""
     name = f"gaussian {blur:g}/{noise:g}"
     return Case(name, lambda sharp: degrade(sharp, GaussianCase(blur, noise)), gaussian_kernel(blur))
 
@@ -107,7 +109,9 @@ def levin_cases(kernels: Path) -> tuple[Case, ...]:
 
 
 SUITES: dict[str, tuple[Case, ...]] = {
-    "gaussian": tuple(_gaussian(blur, noise) for blur in (1.0, 1.6, 2.0, 3.0) for noise in (0.0, LITERATURE_NOISE)),
+    "gaussian": tuple(
+        gaussian_case(blur, noise) for blur in (1.0, 1.6, 2.0, 3.0) for noise in (0.0, LITERATURE_NOISE, HIGH_NOISE)
+    ),
     "disk": tuple(_kernel_case(f"disk {radius:g}", disk_kernel(radius), LITERATURE_NOISE) for radius in (1.5, 2.5, 4)),
     "jpeg": tuple(_jpeg(quality) for quality in (50, 75, 90)),
     "identity": (Case("sharp", lambda sharp: np.asarray(sharp, dtype=np.float32) / np.float32(255)),),

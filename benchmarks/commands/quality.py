@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.card_scores import record_score, score_entry
+from ensharpen_edge.benchmarks.card_scores import record_scores
 from ensharpen_edge.benchmarks.commands.options import Artifacts, Json, Threads
+from ensharpen_edge.benchmarks.contact_sheet import sheet_rows, write_contact_sheet
 from ensharpen_edge.benchmarks.edges import measure_edges
+from ensharpen_edge.benchmarks.oracles import ORACLES, check_oracles
 from ensharpen_edge.benchmarks.protocol import GaussianCase
 from ensharpen_edge.benchmarks.quality import artifact_method, unsharp_methods
+from ensharpen_edge.benchmarks.quality_markdown import markdown_report
 from ensharpen_edge.benchmarks.quality_plan import artifact_names, baseline_name, plan_suites
 from ensharpen_edge.benchmarks.quality_report import edge_table, suite_json, suite_table
 from ensharpen_edge.benchmarks.suites import LEVIN, SUITES
@@ -20,6 +25,7 @@ from ensharpen_edge.console import print_json, progress, stdout
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.metrics.registry import METRICS, load_metrics
 from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.whole_file import write_file
 
 
 def quality(
@@ -43,7 +49,15 @@ def quality(
         Path | None, typer.Option(help="One of the artifacts, which the others are compared with.")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Only so many photographs of each folder; 0 takes all.")] = 0,
-    card: Annotated[Path | None, typer.Option(help="Record the scores on this checkpoint card.")] = None,
+    oracle: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Also a method that is told the kernel: {', '.join(ORACLES)}. Repeatable."),
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write tables of every condition, as Markdown.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet of crops, a PNG file.")] = None,
+    card: Annotated[
+        list[Path] | None, typer.Option(help="Record the scores of its weights on this checkpoint card. Repeatable.")
+    ] = None,
     threads: Threads = 0,
     json_output: Json = False,
 ) -> None:
@@ -57,37 +71,38 @@ def quality(
       ensharpen-bench quality build/nano-onnx-fp32 --data CBSD68 --blur 1.6 --noise 2.55
 
       ensharpen-bench quality build/a build/b --data Kodak24 --suite gaussian --pairs gopro_pairs --baseline build/a
+
+      ensharpen-bench quality build/nano-onnx-fp32 --data CBSD68 --suite gaussian --suite disk --oracle wiener
+      --markdown quality.md --sheet quality.png
     """
-    if card is not None and (suite or pairs or limit or len(data or []) != 1):
-        raise UsageError(
-            "--card records one Gaussian condition on one whole set",
-            hint="one --data, --blur and --noise, without --suite, --pairs and --limit",
-        )
     names = artifact_names(artifacts)
+    check_oracles(oracle or [])
     reference = baseline_name(baseline, artifacts, names)
     opened = {name: Artifact.open(path) for name, path in zip(names, artifacts, strict=True)}
     methods = {
         name: artifact_method(artifact, open_engine(artifact, threads=threads)) for name, artifact in opened.items()
     }
-    wanted = ("psnr", "psnr-y", "ssim") if card else tuple(name.strip() for name in metrics.split(","))
+    wanted = tuple(name.strip() for name in metrics.split(","))
     plans = plan_suites(data or [], suite or [], pairs, kernels, GaussianCase(blur, noise), limit)
     measures = load_metrics(wanted)
     if not METRICS[wanted[0]].higher_is_better:
         raise UsageError(f"--metrics: the first one ranks the unsharp masks, {wanted[0]!r} cannot")
+    if sheet is not None and "psnr" not in wanted:
+        raise UsageError("--sheet: needs psnr among the metrics")
     results = []
     with progress(quiet=json_output) as bar:
         task = bar.add_task("photographs", total=sum(plan.photographs for plan in plans))
         for plan in plans:
-            results.append(plan.run(methods, measures, lambda: bar.advance(task)))
-    if card is not None and data:
-        scores = results[0].cases[next(iter(results[0].cases))]
-        for score in scores:
-            if score.method in opened:
-                artifact = opened[score.method]
-                count = len(score.values["psnr"])
-                entry = score_entry(data[0], count, GaussianCase(blur, noise), artifact, scores[0], score)
-                record_score(card, artifact, entry)
-    edge_rows = measure_edges({**unsharp_methods(), **methods}) if edges else {}
+            results.append(plan.run(methods, measures, lambda: bar.advance(task), oracle or []))
+    command = shlex.join(["ensharpen-bench", *sys.argv[1:]])
+    for path in card or []:
+        record_scores(path, opened, results, wanted, command)
+    if markdown is not None:
+        write_file(markdown, markdown_report(command, results, wanted).encode())
+    if sheet is not None:
+        write_contact_sheet(sheet_rows(plans, results, methods), sheet)
+    masks = {f"unsharp {setting}": mask for setting, mask in unsharp_methods().items()}
+    edge_rows = measure_edges({**masks, **methods}) if edges else {}
     if json_output:
         print_json({"suites": [suite_json(r, wanted, reference) for r in results], "edges": edge_rows})
         return

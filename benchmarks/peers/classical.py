@@ -81,7 +81,7 @@ CLASSICAL: dict[str, ClassicalPeer] = {
         "Richardson-Lucy", True, [(f"{rounds} rounds", _richardson_lucy(rounds)) for rounds in (5, 10, 20)]
     ),
     "wiener": ClassicalPeer(
-        "Wiener, gradient prior", True, [(f"{weight:g}", _wiener(weight)) for weight in (0.001, 0.003, 0.01)]
+        "Wiener, gradient prior", True, [(f"{weight:g}", _wiener(weight)) for weight in (0.001, 0.003, 0.01, 0.03)]
     ),
     "total-variation": ClassicalPeer(
         "total variation", True, [(f"{weight:g}", _total_variation(weight)) for weight in (0.0003, 0.001, 0.003)]

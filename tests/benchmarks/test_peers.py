@@ -118,7 +118,7 @@ def test_side_by_side(command, artifact, tmp_path):
 def test_sizes_off_the_grid_and_names_that_are_equal(artifact, static_artifact):
     contest = Contest(
         [artifact.path, static_artifact.path], [], ["rt-focuser"], [artifact.model_path, static_artifact.model_path],
-        [SUITES["gaussian"][3]], [("flat", np.full((100, 100, 3), 128, dtype=np.uint8))], (100, 100), 1,
+        [SUITES["gaussian"][4]], [("flat", np.full((100, 100, 3), 128, dtype=np.uint8))], (100, 100), 1,
     )  # fmt: skip
     standings, _ = run_contest(contest, Effort(fewest=2, most=2))
     assert len({entry.title for entry in standings}) == len(standings) == 6

@@ -95,7 +95,8 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
         (("--data", "{photos}", "--metrics", "sim"), 2, "unknown metric"),
         (("--data", "{photos}", "--metrics", "lpips,psnr"), 2, "first one ranks"),
         (("--data", "{photos}", "--baseline", "other"), 2, "none of the artifacts"),
-        (("--data", "{photos}", "--card", "card.json", "--suite", "disk"), 2, "one whole set"),
+        (("--data", "{photos}", "--oracle", "crystal ball"), 2, "unknown oracle"),
+        (("--data", "{photos}", "--metrics", "ssim", "--sheet", "sheet.png"), 2, "needs psnr"),
         (("--pairs", "{photos}"), 9, "holds no photographs"),
     ],
     ids=str,
@@ -140,12 +141,37 @@ def test_scores_are_recorded_on_the_card_of_the_same_weights(command, artifact, 
     for _ in range(2):
         assert command("ensharpen-bench", *arguments).returncode == 0
     (entry,) = json.loads(card.read_text())["scores"]
-    assert entry["psnr_rgb"] > entry["psnr_degraded"] + 1
-    assert "--blur 1.6 --noise 2.55" in entry["command"]
+    assert entry["psnr"] > entry["psnr_degraded"] + 1
+    assert entry["gain"]["low"] > 0.5
+    assert entry["conditions"] == ["gaussian 1.6/2.55"]
+    assert entry["photographs"] == 5
     card.write_text(json.dumps({"sha256": "0" * 64, "scores": []}))
     done = command("ensharpen-bench", *arguments)
     assert done.returncode == 8
     assert "other weights" in done.stderr
+
+
+def test_oracles_tables_and_contact_sheet(command, artifact, photo_folder, tmp_path):
+    done = command(
+        "ensharpen-bench", "quality", artifact.path, "--data", photo_folder, "--suite", "disk", "--suite", "identity",
+        "--oracle", "wiener", "--metrics", "psnr,ssim", "--markdown", tmp_path / "q.md", "--sheet", tmp_path / "q.png",
+        "--json",
+    )  # fmt: skip
+    disk, identity = report(done)["suites"]
+    oracle = disk["methods"]["oracle Wiener, gradient prior"]
+    assert oracle["psnr"] > disk["methods"]["best unsharp"]["psnr"] + 0.5
+    assert "oracle Wiener, gradient prior" not in identity["methods"], "a sharp photograph has no kernel to tell"
+    text = (tmp_path / "q.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| disk 2.5 "))
+    shown = [float(cell) for cell in row.strip("| ").split("|")[1:]]
+    measured = [np.mean(disk["cases"]["disk 2.5"][name]["psnr"]) for name in disk["methods"]]
+    assert np.abs(np.subtract(shown, measured)).max() < 0.006
+    assert f"quality {artifact.path}" in text
+    with Image.open(tmp_path / "q.png") as sheet:
+        pixels = np.asarray(sheet)
+    assert pixels.shape == (2 * (2 * 96 + 48), 4 * (2 * 96 + 6), 3)
+    degraded, truth = pixels[48:240, 0:192].astype(float), pixels[48:240, 594:786].astype(float)
+    assert np.abs(np.diff(truth, axis=1)).mean() > 1.3 * np.abs(np.diff(degraded, axis=1)).mean()
 
 
 def test_quality_command_without_photographs(command, artifact, tmp_path):

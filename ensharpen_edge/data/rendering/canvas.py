@@ -14,11 +14,11 @@ Colour = tuple[int, int, int]
 OVERSAMPLING = 2
 """Scenes are drawn larger and made smaller at the end, so that edges fall between pixels as a lens's do."""
 
-WORDS = (
-    "light lens river window 2048 summer paper north signal stone harbour 17:45 garden letter violet engine glass "
+WORDS = tuple(
+    "light lens river window 2048 summer paper north signal stone harbour 17:45 garden letter violet engine glass "  # noqa: SIM905
     "Quartz bridge winter copper market island 3.14 thunder orchard velvet station Harvest meadow pencil lantern "
-    "£29.90 compass 100% marble Avenue candle forest kitchen mirror 42 ocean gallery Exit bakery & Sons railway"
-).split()
+    "£29.90 compass 100% marble Avenue candle forest kitchen mirror 42 ocean gallery Exit bakery & Sons railway".split()
+)
 
 
 @dataclass(frozen=True)

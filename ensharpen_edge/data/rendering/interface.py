@@ -18,7 +18,9 @@ def _window(canvas: Canvas, left: int, top: int, right: int, bottom: int) -> Non
     paper, ink = canvas.paper_and_ink()
     accent = canvas.colour()
     radius, bar = canvas.length(0, 10), canvas.length(18, 32)
-    canvas.draw.rounded_rectangle((left, top, right, bottom), radius, fill=paper, outline=ink, width=canvas.length(0, 2))
+    canvas.draw.rounded_rectangle(
+        (left, top, right, bottom), radius, fill=paper, outline=ink, width=canvas.length(0, 2)
+    )
     canvas.draw.rectangle((left, top + radius, right, top + bar), fill=accent)
     canvas.draw.text((left + bar // 2, top + bar // 5), canvas.words(2), font=canvas.font(bar // 3), fill=paper)
     row = top + bar + canvas.length(4, 12)
@@ -36,7 +38,9 @@ def _window(canvas: Canvas, left: int, top: int, right: int, bottom: int) -> Non
             canvas.draw.line((x, row, right - 12, row), fill=ink, width=canvas.length(0.5, 2))
         elif kind == "boxes":
             for column in range(x, right - 4 * size, 5 * size):
-                canvas.draw.rectangle((column, row, column + 3 * size, row + 3 * size), fill=canvas.colour(), outline=ink)
+                canvas.draw.rectangle(
+                    (column, row, column + 3 * size, row + 3 * size), fill=canvas.colour(), outline=ink
+                )
             row += 2 * size
         else:
             room = max(1, (right - x) // (7 * size))
