@@ -31,12 +31,22 @@ def find_fonts(folder: Path) -> tuple[Path, ...]:
 
 
 def _writes_latin(path: Path) -> bool:
+    """Whether letters are proportioned like letters: fonts of symbols put other shapes in their places."""
     try:
-        font = ImageFont.truetype(str(path), 24)
-        marks = {bytes(font.getmask(letter)) for letter in "aegMR4"}
+        font = ImageFont.truetype(str(path), 64)
+        boxes = {letter: font.getbbox(letter) for letter in "ilmopxOT0"}
     except OSError:
         return False
-    return len(marks) == 6 and all(any(mark) for mark in marks)  # one mark for all letters: a font of symbols
+    height = {letter: box[3] - box[1] for letter, box in boxes.items()}
+    low = {letter: box[3] for letter, box in boxes.items()}
+    return (
+        0.4 * height["O"] < height["x"] < 0.9 * height["l"]
+        and 0.8 < height["T"] / height["0"] < 1.25
+        and abs(height["o"] - height["x"]) < 0.15 * height["x"]
+        and low["p"] > low["m"] + 4
+        and abs(low["x"] - low["T"]) <= 2
+        and height["i"] > 1.1 * height["x"]
+    )
 
 
 def render(scene: str, seed: int, size: tuple[int, int], fonts: tuple[Path, ...] = ()) -> U8:
