@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from ensharpen_edge.benchmarks.quality_report import SuiteResult
 from ensharpen_edge.benchmarks.report.pictures import busiest_crop
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.metrics.psnr import psnr
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.whole_file import write_file
 
 ZOOM = 2
 _GAP, _HEADER = 6, 24
@@ -39,7 +41,13 @@ class SheetRow:
 def sheet_rows(
     plans: Sequence[SuitePlan], results: Sequence[SuiteResult], methods: Mapping[str, Method]
 ) -> list[SheetRow]:
-    """The middle condition of every suite, on one photograph after the other."""
+    """The middle condition of every suite, on one photograph after the other.
+
+    Args:
+        plans: What was measured.
+        results: Of it, in the same order; the unsharp mask is shown in its best setting.
+        methods: To show, by name.
+    """
     return [
         _row(plan, result, number, methods) for number, (plan, result) in enumerate(zip(plans, results, strict=True))
     ]
@@ -48,7 +56,7 @@ def sheet_rows(
 def _row(plan: SuitePlan, result: SuiteResult, number: int, methods: Mapping[str, Method]) -> SheetRow:
     name = list(plan.cases)[len(plan.cases) // 2]
     unsharp = next(score.setting for score in result.cases[name] if score.method == BEST_UNSHARP)
-    count = len(result.cases[name][0].values["psnr"])
+    count = plan.photographs // len(plan.cases)
     pair = next(itertools.islice(plan.cases[name].pairs(), number % count, None))
     rows, columns = busiest_crop(pair.sharp)
     shown: dict[str, Method] = {
@@ -61,7 +69,8 @@ def _row(plan: SuitePlan, result: SuiteResult, number: int, methods: Mapping[str
     for label, method in shown.items():
         output = method(pair.degraded)
         decibels = psnr(output, target, data_range=1.0)
-        crops[f"{label}, {decibels:.2f} dB"] = _codes(output)[rows, columns]
+        quality = f"{decibels:.2f} dB" if np.isfinite(decibels) else "equal"
+        crops[f"{label}, {quality}"] = _codes(output)[rows, columns]
     return SheetRow(f"{plan.title}: {name}, {pair.name}", {**crops, "truth": pair.sharp[rows, columns]})
 
 
@@ -70,19 +79,30 @@ def _codes(image: F32) -> U8:
 
 
 def write_contact_sheet(rows: Sequence[SheetRow], path: Path) -> None:
-    """One row per photograph, one column per method; every pixel is shown as `ZOOM` x `ZOOM`."""
-    sides = [next(iter(row.crops.values())).shape[:2] for row in rows]
-    width = max(len(row.crops) * (side[1] * ZOOM + _GAP) for row, side in zip(rows, sides, strict=True))
-    height = sum(side[0] * ZOOM + 2 * _HEADER for side in sides)
-    sheet, top = Image.new("RGB", (width, height), "white"), 0
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
-    for row, (high, wide) in zip(rows, sides, strict=True):
-        draw.text((4, top + 5), row.title, fill="black", font=font)
+    """Write a PNG file: a line per row of crops, every pixel shown as `ZOOM` x `ZOOM`, columns as wide as their labels.
+
+    Raises:
+        BadInputError: It cannot be written.
+    """
+    font = ImageFont.load_default(size=13)
+    columns = max(len(row.crops) for row in rows)
+    labels = [label for row in rows for label in row.crops]
+    cell = max(
+        *(pixels.shape[1] * ZOOM for row in rows for pixels in row.crops.values()),
+        *(math.ceil(font.getlength(label)) for label in labels),
+    )
+    width = max(columns * (cell + _GAP), *(math.ceil(font.getlength(row.title)) + _GAP for row in rows))
+    heights = [next(iter(row.crops.values())).shape[0] * ZOOM for row in rows]
+    sheet, top = Image.new("RGB", (width, sum(heights) + 2 * _HEADER * len(rows)), "white"), 0
+    draw = ImageDraw.Draw(sheet)
+    for row, high in zip(rows, heights, strict=True):
+        draw.text((0, top + 5), row.title, fill="black", font=font)
         for column, (label, pixels) in enumerate(row.crops.items()):
-            left = column * (wide * ZOOM + _GAP)
-            draw.text((left + 4, top + _HEADER + 4), label, fill="black", font=font)
-            enlarged = Image.fromarray(pixels).resize((wide * ZOOM, high * ZOOM), Image.Resampling.NEAREST)
+            left = column * (cell + _GAP)
+            draw.text((left, top + _HEADER + 4), label, fill="black", font=font)
+            enlarged = Image.fromarray(pixels).resize((pixels.shape[1] * ZOOM, high), Image.Resampling.NEAREST)
             sheet.paste(enlarged, (left, top + 2 * _HEADER))
-        top += high * ZOOM + 2 * _HEADER
-    with whole_file(path) as temporary:
-        sheet.save(temporary, optimize=True)
+        top += high + 2 * _HEADER
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG", optimize=True)
+    write_file(path, buffer.getvalue())

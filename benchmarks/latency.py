@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.benchmarks.artifact_names import artifact_names
 from ensharpen_edge.benchmarks.overhead import peak_memory
-from ensharpen_edge.benchmarks.quality_plan import artifact_names
 from ensharpen_edge.benchmarks.statistics import Summary, summarize
 from ensharpen_edge.benchmarks.subjects import NotRun, Subject, noise_image, open_subjects
 from ensharpen_edge.benchmarks.timing import REST, Effort, measure, narrow

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.benchmarks.peers.classical import CLASSICAL, Sharpen
-from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.quality import Method
 from ensharpen_edge.errors import unknown_name
 
@@ -16,7 +15,7 @@ ORACLES = tuple(name for name, peer in CLASSICAL.items() if peer.oracle)
 
 
 def check_oracles(names: Iterable[str]) -> None:
-    """Raises `UsageError` for an unknown oracle, `MissingToolError` for a missing package."""
+    """Raises `UsageError` for an unknown oracle, `MissingToolError` where its package is missing."""
     for name in names:
         if name not in ORACLES:
             raise unknown_name("oracle", name, ORACLES)
@@ -36,7 +35,4 @@ def oracle_methods(names: Sequence[str], kernel: NDArray[np.float64] | None) -> 
 
 
 def _told(sharpen: Sharpen, kernel: NDArray[np.float64]) -> Method:
-    def run(image: F32) -> F32:
-        return np.asarray(np.clip(sharpen(image, kernel), 0.0, 1.0), dtype=np.float32)
-
-    return run
+    return lambda image: sharpen(image, kernel)

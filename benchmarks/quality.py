@@ -75,6 +75,12 @@ def evaluate(
         measures: By metric; the first must be one where higher is better.
         progress: Called after each photograph.
         oracles: By name and setting; of each, the best setting counts, as of the unsharp mask.
+
+    Returns:
+        The degraded input, the unsharp mask, the oracles, then the methods in their order.
+
+    Raises:
+        BadInputError: A photograph that a metric cannot measure.
     """
     groups: dict[str, Mapping[str, Method]] = {
         DEGRADED: {"": lambda image: image},

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.benchmarks.oracles import oracle_methods
+from ensharpen_edge.benchmarks.oracles import check_oracles, oracle_methods
 from ensharpen_edge.benchmarks.protocol import GaussianCase
 from ensharpen_edge.benchmarks.quality import Method, evaluate
 from ensharpen_edge.benchmarks.quality_report import SuiteResult
 from ensharpen_edge.benchmarks.suites import (
+    PAIRS,
+    PROTOCOLS,
     Case,
     Pair,
     degraded_pairs,
@@ -48,11 +50,13 @@ class SuitePlan:
         title: Suite and set.
         cases: Every condition by name.
         photographs: How many will be measured, over all conditions.
+        protocol: How the pairs come about.
     """
 
     title: str
     cases: dict[str, PlannedCase]
     photographs: int
+    protocol: str = ""
 
     def run(
         self,
@@ -61,21 +65,26 @@ class SuitePlan:
         progress: Callable[[], None],
         oracles: Sequence[str] = (),
     ) -> SuiteResult:
-        """Measure everything; `oracles` are names of classical methods that are told the kernel."""
+        """Measure everything; `oracles` are names of classical methods that are told the kernel, where there is one.
+
+        Raises:
+            BadInputError: A photograph that cannot be read or measured.
+        """
         return SuiteResult(
             self.title,
             {
                 name: evaluate(case.pairs(), methods, measures, progress, oracle_methods(oracles, case.kernel))
                 for name, case in self.cases.items()
             },
+            self.protocol,
         )
 
 
-def _plan(title: str, files: list[Path], cases: tuple[Case, ...]) -> SuitePlan:
+def _plan(title: str, files: list[Path], cases: tuple[Case, ...], protocol: str) -> SuitePlan:
     def planned(case: Case) -> PlannedCase:
         return PlannedCase(lambda: degraded_pairs(files, case), case.kernel)
 
-    return SuitePlan(title, {case.name: planned(case) for case in cases}, len(files) * len(cases))
+    return SuitePlan(title, {case.name: planned(case) for case in cases}, len(files) * len(cases), protocol)
 
 
 def plan_suites(
@@ -85,6 +94,7 @@ def plan_suites(
     kernels: Path | None,
     single: GaussianCase,
     limit: int,
+    oracles: Sequence[str] = (),
 ) -> list[SuitePlan]:
     """Every suite on every folder, then the real pairs.
 
@@ -95,43 +105,30 @@ def plan_suites(
         kernels: Of the suite `levin`.
         single: The condition without suites.
         limit: Photographs of each folder, 0 for all.
+        oracles: Will be asked for.
 
     Raises:
-        UsageError: Nothing to measure, or an unknown suite.
+        UsageError: Nothing to measure, an unknown suite or oracle, or oracles and no kernel to tell them.
+        MissingToolError: An oracle's package is not installed.
         BadInputError: A folder without photographs.
     """
     if not folders and pairs is None:
         raise UsageError("nothing to measure on", hint="give --data FOLDER, or --pairs FOLDER")
+    check_oracles(oracles)
     keep = limit or None
     case = gaussian_case(single.blur, single.noise)
     chosen = {name: find_cases(name, kernels) for name in suites} or {case.name: (case,)}
     plans = []
     for folder in folders:
         files = photo_files(folder)[:keep]
-        plans += [_plan(f"{folder.name}, {name}", files, conditions) for name, conditions in chosen.items()]
+        plans += [
+            _plan(f"{folder.resolve().name}, {name}", files, conditions, PROTOCOLS.get(name, PROTOCOLS["gaussian"]))
+            for name, conditions in chosen.items()
+        ]
     if pairs is not None:
         found = pair_files(pairs)[:keep]
-        plans.append(
-            SuitePlan(f"{pairs.name}, real pairs", {"real": PlannedCase(lambda: real_pairs(found))}, len(found))
-        )
+        real = {"real": PlannedCase(lambda: real_pairs(found))}
+        plans.append(SuitePlan(f"{pairs.resolve().name}, real pairs", real, len(found), PROTOCOLS[PAIRS]))
+    if oracles and not any(case.kernel is not None for plan in plans for case in plan.cases.values()):
+        raise UsageError("--oracle: none of these suites has a kernel to tell", hint="gaussian, disk and levin have")
     return plans
-
-
-def artifact_names(paths: list[Path]) -> list[str]:
-    """Folder names, or whole paths where two folders have one name."""
-    names = [path.name for path in paths]
-    return [path.name if names.count(path.name) == 1 else str(path) for path in paths]
-
-
-def baseline_name(baseline: Path | None, paths: list[Path], names: list[str]) -> str | None:
-    """Name of the artifact that others are compared with.
-
-    Raises:
-        UsageError: It is none of the artifacts.
-    """
-    if baseline is None:
-        return None
-    for path, name in zip(paths, names, strict=True):
-        if baseline == path or str(baseline) == name:
-            return name
-    raise UsageError(f"--baseline {baseline}: is none of the artifacts", hint=f"one of: {', '.join(names)}")

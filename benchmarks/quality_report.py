@@ -23,10 +23,12 @@ class SuiteResult:
     Attributes:
         title: Suite and set.
         cases: By condition, the scores of every method, in one order of photographs.
+        protocol: How the pairs came about.
     """
 
     title: str
     cases: dict[str, list[Score]]
+    protocol: str = ""
 
     def methods(self) -> list[str]:
         """Names of the methods."""
@@ -94,7 +96,13 @@ def suite_json(result: SuiteResult, metrics: tuple[str, ...], baseline: str | No
         entry["retained"] = retained(result, method, baseline, metrics[0]) if baseline and method != DEGRADED else None
         methods[method] = entry
     cases = {
-        case: {score.method: {m: [_finite(v) for v in score.values[m]] for m in metrics} for score in scores}
+        case: {
+            score.method: {
+                **{m: [_finite(v) for v in score.values[m]] for m in metrics},
+                **({"setting": score.setting} if score.setting else {}),
+            }
+            for score in scores
+        }
         for case, scores in result.cases.items()
     }
     return {"title": result.title, "methods": methods, "cases": cases}

@@ -117,6 +117,16 @@ SUITES: dict[str, tuple[Case, ...]] = {
     "identity": (Case("sharp", lambda sharp: np.asarray(sharp, dtype=np.float32) / np.float32(255)),),
 }
 LEVIN, PAIRS = "levin", "pairs"
+_CIRCULAR = "circular borders, noise seed 0 per image, not clipped"
+PROTOCOLS: dict[str, str] = {
+    "gaussian": f"25x25 kernel, {_CIRCULAR}",
+    "disk": f"25x25 kernel, {_CIRCULAR}",
+    LEVIN: f"kernels of the file, {_CIRCULAR}",
+    "jpeg": "25x25 kernel, circular borders, rounded, compressed by Pillow",
+    "identity": "sharp photographs as they are",
+    PAIRS: "as photographed",
+}
+"""How the pairs of a suite come about; of all of them, the output is rounded to 8 bits before it is measured."""
 NAMES = (*SUITES, LEVIN, PAIRS)
 
 

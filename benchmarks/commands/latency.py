@@ -10,11 +10,11 @@ import typer
 from rich.table import Table
 
 from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.benchmarks.artifact_names import artifact_names
 from ensharpen_edge.benchmarks.commands.options import Json, Side, warn_if_busy
 from ensharpen_edge.benchmarks.latency import EQUAL, Latency, compare_latency, effort_for
 from ensharpen_edge.benchmarks.machine import fingerprint, machine_state
 from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
-from ensharpen_edge.benchmarks.quality_plan import artifact_names
 from ensharpen_edge.benchmarks.records import (
     Record,
     append_records,

@@ -10,15 +10,16 @@ from typing import Annotated
 import typer
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.card_scores import record_scores
+from ensharpen_edge.benchmarks.artifact_names import artifact_names, baseline_name
+from ensharpen_edge.benchmarks.card_scores import open_card, record_scores
 from ensharpen_edge.benchmarks.commands.options import Artifacts, Json, Threads
 from ensharpen_edge.benchmarks.contact_sheet import sheet_rows, write_contact_sheet
 from ensharpen_edge.benchmarks.edges import measure_edges
-from ensharpen_edge.benchmarks.oracles import ORACLES, check_oracles
+from ensharpen_edge.benchmarks.oracles import ORACLES
 from ensharpen_edge.benchmarks.protocol import GaussianCase
-from ensharpen_edge.benchmarks.quality import artifact_method, unsharp_methods
+from ensharpen_edge.benchmarks.quality import BEST_UNSHARP, DEGRADED, artifact_method, unsharp_methods
 from ensharpen_edge.benchmarks.quality_markdown import markdown_report
-from ensharpen_edge.benchmarks.quality_plan import artifact_names, baseline_name, plan_suites
+from ensharpen_edge.benchmarks.quality_plan import plan_suites
 from ensharpen_edge.benchmarks.quality_report import edge_table, suite_json, suite_table
 from ensharpen_edge.benchmarks.suites import LEVIN, SUITES
 from ensharpen_edge.console import print_json, progress, stdout
@@ -76,37 +77,51 @@ def quality(
       --markdown quality.md --sheet quality.png
     """
     names = artifact_names(artifacts)
-    check_oracles(oracle or [])
+    reserved = {DEGRADED, BEST_UNSHARP} & set(names)
+    if reserved:
+        raise UsageError(f"an artifact's folder cannot be called {reserved.pop()!r} here", hint="rename it")
     reference = baseline_name(baseline, artifacts, names)
     opened = {name: Artifact.open(path) for name, path in zip(names, artifacts, strict=True)}
+    cards = [open_card(path, opened) for path in card or []]
     methods = {
         name: artifact_method(artifact, open_engine(artifact, threads=threads)) for name, artifact in opened.items()
     }
     wanted = tuple(name.strip() for name in metrics.split(","))
-    plans = plan_suites(data or [], suite or [], pairs, kernels, GaussianCase(blur, noise), limit)
+    oracles = oracle or []
+    plans = plan_suites(data or [], suite or [], pairs, kernels, GaussianCase(blur, noise), limit, oracles)
     measures = load_metrics(wanted)
     if not METRICS[wanted[0]].higher_is_better:
         raise UsageError(f"--metrics: the first one ranks the unsharp masks, {wanted[0]!r} cannot")
-    if sheet is not None and "psnr" not in wanted:
-        raise UsageError("--sheet: needs psnr among the metrics")
     results = []
     with progress(quiet=json_output) as bar:
         task = bar.add_task("photographs", total=sum(plan.photographs for plan in plans))
         for plan in plans:
-            results.append(plan.run(methods, measures, lambda: bar.advance(task), oracle or []))
-    command = shlex.join(["ensharpen-bench", *sys.argv[1:]])
-    for path in card or []:
-        record_scores(path, opened, results, wanted, command)
-    if markdown is not None:
-        write_file(markdown, markdown_report(command, results, wanted).encode())
-    if sheet is not None:
-        write_contact_sheet(sheet_rows(plans, results, methods), sheet)
+            results.append(plan.run(methods, measures, lambda: bar.advance(task), oracles))
     masks = {f"unsharp {setting}": mask for setting, mask in unsharp_methods().items()}
     edge_rows = measure_edges({**masks, **methods}) if edges else {}
     if json_output:
         print_json({"suites": [suite_json(r, wanted, reference) for r in results], "edges": edge_rows})
-        return
-    for result in results:
-        stdout().print(suite_table(result, wanted, reference))
-    if edges:
-        stdout().print(edge_table(edge_rows))
+    else:
+        for result in results:
+            stdout().print(suite_table(result, wanted, reference))
+        if edges:
+            stdout().print(edge_table(edge_rows))
+    command = plain_command(sys.argv[1:])
+    for opened_card in cards:
+        record_scores(opened_card, results, wanted, command)
+    if markdown is not None:
+        write_file(markdown, markdown_report(command, results, wanted).encode())
+    if sheet is not None:
+        write_contact_sheet(sheet_rows(plans, results, methods), sheet)
+
+
+def plain_command(arguments: list[str]) -> str:
+    """The command line for a reader elsewhere: names of folders instead of paths, and no outputs."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip or argument in ("--card", "--markdown", "--sheet"):
+            skip = not skip
+        elif argument != "--json":
+            kept.append(Path(argument).name if Path(argument).exists() else argument)
+    return shlex.join(["ensharpen-bench", *kept])

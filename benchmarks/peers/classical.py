@@ -67,6 +67,11 @@ def _total_variation(weight: float) -> Sharpen:
     return lambda image, kernel: total_variation(image, kernel, weight)
 
 
+_FFT = ("scipy.fft", "bench")
+_WIENER_WEIGHTS = (1e-6, 1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+_TV_WEIGHTS = (0.0001, 0.0003, 0.001, 0.003, 0.01)
+"""From no noise at all to noise of 3 % of white: an oracle whose best weight is missing is none."""
+
 CLASSICAL: dict[str, ClassicalPeer] = {
     "unsharp-pillow": ClassicalPeer(
         "unsharp mask, Pillow", False, [(f"{r:g}/{p}", _pillow(r, p)) for r, p in SETTINGS]
@@ -78,12 +83,12 @@ CLASSICAL: dict[str, ClassicalPeer] = {
         ("cv2", "bench"),
     ),
     "richardson-lucy": ClassicalPeer(
-        "Richardson-Lucy", True, [(f"{rounds} rounds", _richardson_lucy(rounds)) for rounds in (5, 10, 20)]
+        "Richardson-Lucy", True, [(f"{rounds} rounds", _richardson_lucy(rounds)) for rounds in (5, 10, 20)], _FFT
     ),
     "wiener": ClassicalPeer(
-        "Wiener, gradient prior", True, [(f"{weight:g}", _wiener(weight)) for weight in (0.001, 0.003, 0.01, 0.03)]
+        "Wiener, gradient prior", True, [(f"{weight:g}", _wiener(weight)) for weight in _WIENER_WEIGHTS], _FFT
     ),
     "total-variation": ClassicalPeer(
-        "total variation", True, [(f"{weight:g}", _total_variation(weight)) for weight in (0.0003, 0.001, 0.003)]
+        "total variation", True, [(f"{weight:g}", _total_variation(weight)) for weight in _TV_WEIGHTS], _FFT
     ),
 }

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ensharpen_edge.benchmarks.artifact_names import artifact_names
 from ensharpen_edge.benchmarks.peers.classical import CLASSICAL, ClassicalPeer, Sharpen
 from ensharpen_edge.benchmarks.peers.networks.registry import NETWORKS, network_onnx
 from ensharpen_edge.benchmarks.peers.onnx_model import GRID, OnnxModel
 from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.quality import DEGRADED, artifact_method
-from ensharpen_edge.benchmarks.quality_plan import artifact_names
 from ensharpen_edge.benchmarks.statistics import summarize
 from ensharpen_edge.benchmarks.subjects import NotRun, noise_image, open_subjects
 from ensharpen_edge.benchmarks.suites import Case, degraded_photos

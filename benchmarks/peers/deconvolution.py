@@ -43,6 +43,11 @@ def _gradients(shape: tuple[int, ...]) -> tuple[Spectrum, Spectrum]:
     return _forward(right), _forward(down)
 
 
+def _image(planes: F32) -> F32:
+    """(C, H, W) as (H, W, C) in [0, 1]."""
+    return np.asarray(np.clip(planes, 0.0, 1.0).transpose(1, 2, 0), dtype=np.float32)
+
+
 def wiener(image: F32, kernel: F64, weight: float) -> F32:
     """Wiener deconvolution with the spectrum of gradients as prior: |D|^2 weighs what is noise.
 
@@ -54,7 +59,7 @@ def wiener(image: F32, kernel: F64, weight: float) -> F32:
     shape = image.shape[:2]
     blur, (right, down) = _spectrum(kernel, shape), _gradients(shape)
     gain = np.conj(blur) / (np.abs(blur) ** 2 + weight * (np.abs(right) ** 2 + np.abs(down) ** 2) + _TINY)
-    return _back(_forward(image.transpose(2, 0, 1)) * gain, shape).transpose(1, 2, 0)
+    return _image(_back(_forward(image.transpose(2, 0, 1)) * gain, shape))
 
 
 def richardson_lucy(image: F32, kernel: F64, iterations: int) -> F32:
@@ -66,7 +71,7 @@ def richardson_lucy(image: F32, kernel: F64, iterations: int) -> F32:
     for _ in range(iterations):
         ratio = observed / np.maximum(_back(_forward(estimate) * blur, shape), _TINY)
         estimate *= _back(_forward(ratio) * np.conj(blur), shape)
-    return np.asarray(np.clip(estimate, 0.0, 1.0).transpose(1, 2, 0), dtype=np.float32)
+    return _image(estimate)
 
 
 def total_variation(image: F32, kernel: F64, weight: float, iterations: int = 30, penalty: float = 0.1) -> F32:
@@ -94,4 +99,4 @@ def total_variation(image: F32, kernel: F64, weight: float, iterations: int = 30
         length = np.sqrt((steps**2).sum(axis=0, keepdims=True))
         split = steps * np.maximum(1.0 - (weight / penalty) / np.maximum(length, _TINY), 0.0)
         multipliers = steps - split
-    return _back(spectrum, shape).transpose(1, 2, 0)
+    return _image(_back(spectrum, shape))

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ensharpen_edge.artifact import Artifact, Manifest
+from ensharpen_edge.benchmarks.artifact_names import artifact_names
 from ensharpen_edge.benchmarks.latency import Latency, compare_latency
 from ensharpen_edge.benchmarks.machine import Fingerprint, MachineState, fingerprint, machine_state
 from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
 from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.quality import artifact_method
-from ensharpen_edge.benchmarks.quality_plan import artifact_names
 from ensharpen_edge.benchmarks.suites import SUITES, Case, Pair, degraded_photos
 from ensharpen_edge.benchmarks.timing import Effort
 from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError

@@ -29,12 +29,12 @@ def busiest_crop(sharp: U8) -> tuple[slice, slice]:
     """The window of `CROP` pixels with the most edges, on a grid of half its side."""
     grey = sharp.astype(np.float32).mean(axis=2)
     edges = np.abs(np.diff(grey, axis=0))[:, :-1] + np.abs(np.diff(grey, axis=1))[:-1]
-    side = min(CROP, *edges.shape)
+    side = min(CROP, *sharp.shape[:2])
     step = max(1, side // 2)
     places = [
         (float(edges[top : top + side, left : left + side].sum()), top, left)
-        for top in range(0, edges.shape[0] - side + 1, step)
-        for left in range(0, edges.shape[1] - side + 1, step)
+        for top in range(0, sharp.shape[0] - side + 1, step)
+        for left in range(0, sharp.shape[1] - side + 1, step)
     ]
     _, top, left = max(places)
     return slice(top, top + side), slice(left, left + side)

@@ -9,7 +9,7 @@ import typer
 from rich.progress import Progress
 
 from ensharpen_edge.console import progress, run_command, stderr, stdout
-from ensharpen_edge.data.catalogue_cli import app as data_app
+from ensharpen_edge.data.cli import app as data_app
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.imaging.decode import read_photo
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ensharpen_edge.training.trainer import Trainer
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-app.add_typer(data_app, name="data", help="Public photograph sets: list and fetch.")
+app.add_typer(data_app, name="data", help="Public photograph sets: list and fetch; render text and line art.")
 
 Cache = Annotated[
     Path | None, typer.Option(help="Folder of decoded photographs; by default below the user's cache folder.")

@@ -11,7 +11,11 @@ from PIL import Image
 from scipy import ndimage
 
 from ensharpen_edge.benchmarks.bootstrap import paired_bootstrap
+from ensharpen_edge.benchmarks.contact_sheet import SheetRow, write_contact_sheet
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
+from ensharpen_edge.benchmarks.quality import Score
+from ensharpen_edge.benchmarks.quality_markdown import markdown_report
+from ensharpen_edge.benchmarks.quality_report import SuiteResult
 from ensharpen_edge.benchmarks.suites import disk_kernel
 from ensharpen_edge.benchmarks.unsharp import unsharp_mask
 from ensharpen_edge.metrics.psnr import psnr
@@ -96,7 +100,8 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
         (("--data", "{photos}", "--metrics", "lpips,psnr"), 2, "first one ranks"),
         (("--data", "{photos}", "--baseline", "other"), 2, "none of the artifacts"),
         (("--data", "{photos}", "--oracle", "crystal ball"), 2, "unknown oracle"),
-        (("--data", "{photos}", "--metrics", "ssim", "--sheet", "sheet.png"), 2, "needs psnr"),
+        (("--data", "{photos}", "--suite", "jpeg", "--oracle", "wiener"), 2, "kernel to tell"),
+        (("--data", "{photos}", "--card", "{photos}/raft.png"), 8, "not a readable card"),
         (("--pairs", "{photos}"), 9, "holds no photographs"),
     ],
     ids=str,
@@ -133,18 +138,24 @@ def test_bootstrap_covers_the_truth_as_often_as_it_says():
             paired_bootstrap(*bad)
 
 
-def test_scores_are_recorded_on_the_card_of_the_same_weights(command, artifact, photo_folder, tmp_path):
+def test_scores_are_recorded_on_the_card_of_the_same_weights(
+    command, artifact, static_artifact, photo_folder, tmp_path
+):
     shipped = shipped_models()["nano"].with_suffix(".json")
     card = tmp_path / "nano.json"
-    card.write_text(json.dumps({**json.loads(shipped.read_text()), "scores": []}))
-    arguments = ("quality", artifact.path, "--data", photo_folder, "--card", card)
+    foreign = {"suite": "sun, gaussian", "artifact": "other", "photographs": 3, "psnr": 1.0}
+    card.write_text(json.dumps({**json.loads(shipped.read_text()), "scores": [foreign]}))
+    arguments = ("quality", artifact.path, static_artifact.path, "--data", photo_folder, "--card", card)
     for _ in range(2):
-        assert command("ensharpen-bench", *arguments).returncode == 0
-    (entry,) = json.loads(card.read_text())["scores"]
+        assert command("ensharpen-bench", *arguments, "--limit", 2).returncode == 0
+    kept, entry, other = json.loads(card.read_text())["scores"]
+    assert kept == foreign
     assert entry["psnr"] > entry["psnr_degraded"] + 1
-    assert entry["gain"]["low"] > 0.5
     assert entry["conditions"] == ["gaussian 1.6/2.55"]
-    assert entry["photographs"] == 5
+    assert (entry["photographs"], "gain" in entry) == (2, False)
+    assert entry["artifact"] == str(artifact.path), "two folders have one name"
+    assert entry["psnr"] == other["psnr"]
+    assert str(photo_folder) not in entry["command"]
     card.write_text(json.dumps({"sha256": "0" * 64, "scores": []}))
     done = command("ensharpen-bench", *arguments)
     assert done.returncode == 8
@@ -154,24 +165,53 @@ def test_scores_are_recorded_on_the_card_of_the_same_weights(command, artifact, 
 def test_oracles_tables_and_contact_sheet(command, artifact, photo_folder, tmp_path):
     done = command(
         "ensharpen-bench", "quality", artifact.path, "--data", photo_folder, "--suite", "disk", "--suite", "identity",
-        "--oracle", "wiener", "--metrics", "psnr,ssim", "--markdown", tmp_path / "q.md", "--sheet", tmp_path / "q.png",
-        "--json",
+        "--oracle", "wiener", "--metrics", "psnr,ssim", "--markdown", tmp_path / "q.md",
+        "--sheet", tmp_path / "new" / "q.png", "--json",
     )  # fmt: skip
     disk, identity = report(done)["suites"]
-    oracle = disk["methods"]["oracle Wiener, gradient prior"]
-    assert oracle["psnr"] > disk["methods"]["best unsharp"]["psnr"] + 0.5
-    assert "oracle Wiener, gradient prior" not in identity["methods"], "a sharp photograph has no kernel to tell"
+    oracle = "oracle Wiener, gradient prior"
+    assert disk["methods"][oracle]["psnr"] > disk["methods"]["best unsharp"]["psnr"] + 0.5
+    assert oracle not in identity["methods"], "a sharp photograph has no kernel to tell"
+    chosen = {float(scores[oracle]["setting"]) for scores in disk["cases"].values()}
+    assert chosen <= {0.001, 0.003, 0.01, 0.03, 0.1}, "within the range of weights, not at its ends"
     text = (tmp_path / "q.md").read_text()
-    row = next(line for line in text.splitlines() if line.startswith("| disk 2.5 "))
-    shown = [float(cell) for cell in row.strip("| ").split("|")[1:]]
+    rows = {line.strip("| ").split(" | ")[0]: line.strip("| ").split(" | ")[1:] for line in text.splitlines()}
     measured = [np.mean(disk["cases"]["disk 2.5"][name]["psnr"]) for name in disk["methods"]]
-    assert np.abs(np.subtract(shown, measured)).max() < 0.006
-    assert f"quality {artifact.path}" in text
-    with Image.open(tmp_path / "q.png") as sheet:
+    assert np.abs(np.subtract([float(cell) for cell in rows["disk 2.5"]], measured)).max() < 0.006
+    assert rows["sharp"][0] == rows["lowest"][0] == "equal"
+    assert float(rows["lowest"][-1]) < float(rows["sharp"][-1])
+    assert float(rows["smallest gain of a photograph"][-1]) < float(rows["gain [95 %]"][-1].split()[0])
+    assert f"quality {artifact.path.name} --data" in text
+    with Image.open(tmp_path / "new" / "q.png") as sheet:
         pixels = np.asarray(sheet)
-    assert pixels.shape == (2 * (2 * 96 + 48), 4 * (2 * 96 + 6), 3)
-    degraded, truth = pixels[48:240, 0:192].astype(float), pixels[48:240, 594:786].astype(float)
-    assert np.abs(np.diff(truth, axis=1)).mean() > 1.3 * np.abs(np.diff(degraded, axis=1)).mean()
+    cell = (pixels.shape[1] - 4 * 6) // 4 + 6
+    assert pixels.shape[0] == 2 * (2 * 96 + 48)
+    first, truth = (pixels[48:240, left : left + 192].astype(float) for left in (0, 3 * cell))
+    assert np.abs(np.diff(truth, axis=1)).mean() > 1.3 * np.abs(np.diff(first, axis=1)).mean()
+
+
+def test_sheet_of_little_photographs_of_different_sizes(tmp_path):
+    rows = [
+        SheetRow(
+            "a photograph", {"degraded": np.zeros((30, 40, 3), np.uint8), "truth": np.ones((30, 40, 3), np.uint8)}
+        ),
+        SheetRow("another one with a very long name" * 4, {"a very long label": np.zeros((96, 96, 3), np.uint8)}),
+    ]
+    write_contact_sheet(rows, tmp_path / "sheet")
+    with Image.open(tmp_path / "sheet") as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.height == 2 * (30 + 96) + 4 * 24
+        assert sheet.width > 600
+
+
+def test_means_of_equal_images():
+    score = {name: Score(name, {"psnr": values}) for name, values in (
+        ("degraded", (30.0, math.inf, 31.0)), ("ours", (40.0, 41.0, math.inf)),
+    )}  # fmt: skip
+    text = markdown_report("x", [SuiteResult("real", {"real": list(score.values())}, "as photographed")], ("psnr",))
+    assert "| real | 30.50 (1 equal) | 40.50 (1 equal) |" in text
+    assert "3 photographs; as photographed." in text
+    assert "| lowest | 30.00 | 40.00 |" in text
 
 
 def test_quality_command_without_photographs(command, artifact, tmp_path):

@@ -38,8 +38,12 @@ def test_fonts_are_used_and_fonts_of_symbols_are_not():
 def test_unknown_scenes_and_folders_without_fonts_are_refused(tmp_path):
     with pytest.raises(UsageError, match="unknown scene"):
         render("moon", 0, (256, 256))
+    with pytest.raises(UsageError, match="at least 256"):
+        render("chart", 0, (128, 300))
     with pytest.raises(BadInputError, match="no font"):
         find_fonts(tmp_path)
+    with pytest.raises(BadInputError, match="no such folder"):
+        find_fonts(tmp_path / "nowhere")
 
 
 def test_command_writes_photographs_for_training(command, tmp_path):
@@ -53,3 +57,8 @@ def test_command_writes_photographs_for_training(command, tmp_path):
     with Image.open(files[0]) as image:
         assert (image.size, image.mode) == ((256, 256), "RGB")
     assert command(*arguments, "--fonts", tmp_path / "p").returncode == 9
+    before = files[0].read_bytes()
+    assert command(*arguments, "--fonts", MATPLOTLIB_FONTS).returncode == 0
+    assert files[0].read_bytes() != before
+    (tmp_path / "file").write_bytes(b"")
+    assert command(*arguments[:2], "render", "--out", tmp_path / "file").returncode == 9

@@ -73,5 +73,5 @@ def test_shipped_weights_say_where_they_come_from(name):
     assert checkpoint.card["training"]["data"] != "not stated"
     assert checkpoint.card["scores"], "the card states no score"
     for score in checkpoint.card["scores"]:
-        assert {"set", "command", "psnr_rgb"} <= set(score)
+        assert {"suite", "photographs", "protocol", "artifact", "command", "psnr"} <= set(score)
     assert all(torch.isfinite(p).all() for p in checkpoint.network.parameters())

@@ -55,6 +55,11 @@ class Canvas:
         """Some words and numbers, a space between two."""
         return " ".join(self.random.choices(WORDS, k=count))
 
+    def count(self, low: int, high: int) -> int:
+        """How many things to draw, where `low` to `high` would fill a picture of 1024x1024."""
+        share = self.image.width * self.image.height / (1024 * OVERSAMPLING) ** 2
+        return max(1, round(self.random.randint(low, high) * share))
+
     def length(self, low: float, high: float) -> int:
         """A length between two lengths of the result, in drawn pixels."""
         return max(1, round(self.random.uniform(low, high) * OVERSAMPLING))

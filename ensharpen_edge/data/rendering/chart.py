@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ensharpen_edge.data.rendering.canvas import Canvas
+from ensharpen_edge.data.rendering.canvas import Canvas, Colour
 
 
 def draw_charts(canvas: Canvas) -> None:
@@ -24,7 +24,7 @@ def draw_charts(canvas: Canvas) -> None:
             _chart(canvas, box, ink)
 
 
-def _chart(canvas: Canvas, box: tuple[int, int, int, int], ink: tuple[int, int, int]) -> None:
+def _chart(canvas: Canvas, box: tuple[int, int, int, int], ink: Colour) -> None:
     left, top, right, bottom = box
     draw, numbers = canvas.draw, canvas.random
     grey = canvas.colour(120, 200)
@@ -49,7 +49,7 @@ def _chart(canvas: Canvas, box: tuple[int, int, int, int], ink: tuple[int, int, 
                 draw.rectangle((x + step // 6, y, x + step * 5 // 6, bottom), fill=colour)
         elif kind == "curve":
             draw.line(places, fill=colour, width=canvas.length(0.5, 2.5), joint="curve")
-        else:
+        else:  # points; and what lies over bars
             radius = canvas.length(1, 4)
             for x, y in places:
                 draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)

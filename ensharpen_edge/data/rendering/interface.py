@@ -9,7 +9,7 @@ def draw_interface(canvas: Canvas) -> None:
     """Overlapping windows on a flat background."""
     width, height = canvas.image.size
     canvas.draw.rectangle((0, 0, width, height), fill=canvas.colour(20, 235))
-    for _ in range(canvas.random.randint(3, 7)):
+    for _ in range(canvas.count(3, 7)):
         left, top = canvas.random.randint(-80, width * 3 // 4), canvas.random.randint(-80, height * 3 // 4)
         _window(canvas, left, top, left + canvas.length(220, 560), top + canvas.length(160, 420))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from ensharpen_edge.data.rendering.canvas import Canvas
+from ensharpen_edge.data.rendering.canvas import Canvas, Colour
 
 
 def draw_page(canvas: Canvas) -> None:
@@ -35,7 +35,7 @@ def draw_signs(canvas: Canvas) -> None:
     """Plates with a few large words, as streets and shops have them."""
     width, height = canvas.image.size
     canvas.draw.rectangle((0, 0, width, height), fill=canvas.colour(40, 200))
-    for _ in range(canvas.random.randint(18, 40)):
+    for _ in range(canvas.count(18, 40)):
         paper, ink = canvas.paper_and_ink()
         if canvas.random.random() < 0.5:
             paper = canvas.colour()
@@ -50,7 +50,7 @@ def draw_signs(canvas: Canvas) -> None:
         canvas.draw.text((left, top), text, font=font, fill=ink)
 
 
-def _slant(canvas: Canvas, paper: tuple[int, int, int]) -> None:
+def _slant(canvas: Canvas, paper: Colour) -> None:
     turned = canvas.image.rotate(
         canvas.random.uniform(-25, 25), resample=Image.Resampling.BICUBIC, fillcolor=paper, expand=False
     )

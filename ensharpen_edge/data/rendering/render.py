@@ -12,18 +12,24 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ensharpen_edge.data.rendering.canvas import OVERSAMPLING, Canvas
 from ensharpen_edge.data.rendering.registry import SCENES
-from ensharpen_edge.errors import BadInputError, unknown_name
+from ensharpen_edge.errors import BadInputError, UsageError, unknown_name
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.whole_file import write_file
+
+FONT_SUFFIXES = (".ttf", ".otf", ".ttc")
+SMALLEST = 256
+"""Pixels; what scenes draw would not fit into less."""
 
 
 def find_fonts(folder: Path) -> tuple[Path, ...]:
     """TrueType and OpenType fonts anywhere below a folder that can write Latin letters, sorted.
 
     Raises:
-        BadInputError: None there.
+        BadInputError: No such folder, or none in it.
     """
-    found = sorted(path for suffix in ("ttf", "otf") for path in folder.rglob(f"*.{suffix}"))
+    if not folder.is_dir():
+        raise BadInputError(f"{folder}: no such folder of fonts")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FONT_SUFFIXES)
     usable = tuple(path for path in found if _writes_latin(path))
     if not usable:
         raise BadInputError(f"{folder}: holds no font that can write Latin letters", hint="e.g. /usr/share/fonts")
@@ -41,7 +47,7 @@ def _writes_latin(path: Path) -> bool:
     low = {letter: box[3] for letter, box in boxes.items()}
     return (
         0.4 * height["O"] < height["x"] < 0.9 * height["l"]
-        and 0.8 < height["T"] / height["0"] < 1.25
+        and 0.8 * height["0"] < height["T"] < 1.25 * height["0"]
         and abs(height["o"] - height["x"]) < 0.15 * height["x"]
         and low["p"] > low["m"] + 4
         and abs(low["x"] - low["T"]) <= 2
@@ -55,17 +61,19 @@ def render(scene: str, seed: int, size: tuple[int, int], fonts: tuple[Path, ...]
     Args:
         scene: Name in `SCENES`.
         seed: Decides everything, for the same fonts and the same Pillow.
-        size: Height and width, pixels.
+        size: Height and width, pixels, at least `SMALLEST`.
         fonts: Files; empty means the font that comes with Pillow.
 
     Returns:
         uint8 (H, W, 3).
 
     Raises:
-        UsageError: Unknown scene.
+        UsageError: Unknown scene, or too small a size.
     """
     if scene not in SCENES:
         raise unknown_name("scene", scene, SCENES)
+    if min(size) < SMALLEST:
+        raise UsageError(f"scenes need sides of at least {SMALLEST} pixels, got {size[0]}x{size[1]}")
     height, width = size
     image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING))
     canvas = Canvas(image, ImageDraw.Draw(image), random.Random(f"{scene}/{seed}"), fonts)
@@ -75,7 +83,7 @@ def render(scene: str, seed: int, size: tuple[int, int], fonts: tuple[Path, ...]
 
 def write_scenes(
     folder: Path, count: int, seed: int, size: tuple[int, int], fonts: tuple[Path, ...], done: Callable[[], None]
-) -> list[Path]:
+) -> None:
     """Write `count` PNG files, the scenes in turn.
 
     Args:
@@ -89,17 +97,9 @@ def write_scenes(
     Raises:
         BadInputError: The folder cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"{folder}: cannot be made ({error})") from error
-    written = []
     for index in range(count):
         scene = list(SCENES)[index % len(SCENES)]
         buffer = io.BytesIO()
         Image.fromarray(render(scene, seed + index, size, fonts)).save(buffer, format="PNG")
-        path = folder / f"{scene}-{seed + index:04d}.png"
-        write_file(path, buffer.getvalue())
-        written.append(path)
+        write_file(folder / f"{scene}-{seed + index:04d}.png", buffer.getvalue())
         done()
-    return written

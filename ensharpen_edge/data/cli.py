@@ -11,7 +11,7 @@ from rich.table import Table
 from ensharpen_edge.console import progress, stderr, stdout
 from ensharpen_edge.data.catalogue import find_set, load_catalogue
 from ensharpen_edge.data.fetch import download, unpack
-from ensharpen_edge.data.rendering.render import find_fonts, write_scenes
+from ensharpen_edge.data.rendering.render import SMALLEST, find_fonts, write_scenes
 from ensharpen_edge.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -85,7 +85,7 @@ def render_scenes(
     out: Annotated[Path, typer.Option(help="Folder that they are written to, e.g. one of your photographs.")],
     count: Annotated[int, typer.Option(min=1, help="Pictures, the kinds in turn.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Of the first; the next ones follow.")] = 0,
-    side: Annotated[int, typer.Option(min=256, max=4096, help="Height and width, pixels.")] = 1024,
+    side: Annotated[int, typer.Option(min=SMALLEST, max=4096, help="Height and width, pixels.")] = 1024,
     fonts: Annotated[
         Path | None, typer.Option(help="Folder of fonts, e.g. /usr/share/fonts; by default the one Pillow brings.")
     ] = None,
