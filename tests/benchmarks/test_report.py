@@ -19,7 +19,7 @@ def page(command, artifact, tmp_path_factory):
     """ONNX, TFLite int8 and Core ML artifacts of nano, and the page about them."""
     folder = tmp_path_factory.mktemp("report")
     shutil.copytree(artifact.path, folder / "build" / artifact.path.name)
-    for arguments in (("tflite", "--precision", "int8"), ("coreml", "--precision", "fp16", "--size", "256x256")):
+    for arguments in (("tflite", "--precision", "int8"), ("coreml", "--precision", "fp16", "--size", "192x192")):
         done = command("ensharpen-export", "--target", *arguments, "--out", folder / "build")
         assert done.returncode == 0, done.stderr
     done = command("ensharpen-bench", "report", folder / "build", "--rounds", 6, "--out", folder / "report.html")
