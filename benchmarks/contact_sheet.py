@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ensharpen_edge.benchmarks.protocol import F32
-from ensharpen_edge.benchmarks.quality import BEST_UNSHARP, DEGRADED, Method, unsharp_methods
+from ensharpen_edge.benchmarks.quality import BEST_UNSHARP, DEGRADED, Method, run_method, unsharp_methods
 from ensharpen_edge.benchmarks.quality_plan import SuitePlan
 from ensharpen_edge.benchmarks.quality_report import SuiteResult
 from ensharpen_edge.benchmarks.report.pictures import busiest_crop
@@ -67,7 +67,7 @@ def _row(plan: SuitePlan, result: SuiteResult, number: int, methods: Mapping[str
     target = pair.sharp.astype(np.float32) / np.float32(255)
     crops = {}
     for label, method in shown.items():
-        output = method(pair.degraded)
+        output = run_method(method, pair)
         decibels = psnr(output, target, data_range=1.0)
         quality = f"{decibels:.2f} dB" if np.isfinite(decibels) else "equal"
         crops[f"{label}, {quality}"] = _codes(output)[rows, columns]

@@ -11,9 +11,12 @@ from ensharpen_edge.benchmarks.suites import SUITES, degraded_pairs, photo_files
 from ensharpen_edge.metrics.registry import load_metrics
 from ensharpen_edge.runtime.registry import open_engine
 
+_TASKS = {"denoise": "noise", "upscale2": "upscale2", "upscale4": "upscale4"}
+"""Tasks that have a suite of their own."""
+
 
 def measured_quality(artifact: Artifact, folders: Sequence[Path]) -> dict[str, float]:
-    """Mean PSNR by folder and condition of the suite `gaussian`, dB.
+    """Mean PSNR by folder and condition of the suite for the artifact's task, dB.
 
     Raises:
         BadInputError: A folder without photographs.
@@ -24,7 +27,7 @@ def measured_quality(artifact: Artifact, folders: Sequence[Path]) -> dict[str, f
         method = artifact_method(artifact, engine)
         for folder in folders:
             files = photo_files(folder)
-            for case in SUITES["gaussian"]:
+            for case in SUITES[_TASKS.get(artifact.manifest.task, "gaussian")]:
                 scores = evaluate(degraded_pairs(files, case), {"artifact": method}, measures)
                 (score,) = (score for score in scores if score.method == "artifact")
                 found[f"{folder.name}, {case.name}"] = score.mean("psnr")

@@ -12,6 +12,7 @@ from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.suites import Pair
 from ensharpen_edge.benchmarks.unsharp import SETTINGS, unsharp_mask
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.resample import resampled
 from ensharpen_edge.metrics.registry import Measure
 from ensharpen_edge.runtime.engine import Engine
 from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
@@ -19,7 +20,7 @@ from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
 DEGRADED, BEST_UNSHARP = "degraded", "best unsharp"
 
 Method = Callable[[F32], F32]
-"""float32 (H, W, 3) in [0, 1] -> the same."""
+"""float32 (H, W, 3) in [0, 1] -> the same, or enlarged."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def evaluate(
         The degraded input, the unsharp mask, the oracles, then the methods in their order.
 
     Raises:
-        BadInputError: A photograph that a metric cannot measure.
+        BadInputError: A photograph that a metric cannot measure, or a method that enlarges one by another factor.
     """
     groups: dict[str, Mapping[str, Method]] = {
         DEGRADED: {"": lambda image: image},
@@ -94,7 +95,7 @@ def evaluate(
     for pair in pairs:
         target = pair.sharp.astype(np.float32) / np.float32(255.0)
         for name, setting in rows:
-            output = groups[name][setting](pair.degraded)
+            output = run_method(groups[name][setting], pair)
             for metric, measure in measures.items():
                 try:
                     rows[name, setting][metric].append(measure(output, target, data_range=1.0))
@@ -109,3 +110,22 @@ def evaluate(
     return [
         max((score for score in scores if score.method == name), key=lambda score: score.mean(first)) for name in groups
     ]
+
+
+def run_method(method: Method, pair: Pair) -> F32:
+    """The method's image, of the truth's size: a method that keeps the size is given the photograph enlarged.
+
+    Raises:
+        BadInputError: It enlarges by another factor than the pair asks for.
+    """
+    output, wanted = method(pair.degraded), pair.sharp.shape
+    if output.shape != wanted and output.shape == pair.degraded.shape:
+        planes = resampled(pair.degraded.transpose(2, 0, 1), (wanted[0], wanted[1]))
+        output = method(np.ascontiguousarray(planes.transpose(1, 2, 0)))
+    if output.shape != wanted:
+        raise BadInputError(
+            f"{pair.name}: an artifact makes {output.shape[1]}x{output.shape[0]} of it, the truth is "
+            f"{wanted[1]}x{wanted[0]}",
+            hint="artifacts that enlarge are measured with the suite of their factor: --suite upscale2",
+        )
+    return output

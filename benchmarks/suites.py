@@ -38,16 +38,18 @@ class Case:
         name: For tables.
         degrade: uint8 (H, W, 3) -> float32 (H, W, 3), 0..1 apart from noise.
         kernel: That it blurs with, (k, k), for methods that are told; None where one kernel does not say it all.
+        factor: How many times lower and narrower than the photograph the degraded one is.
     """
 
     name: str
     degrade: Callable[[U8], F32]
     kernel: NDArray[np.float64] | None = None
+    factor: int = 1
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A photograph as a method gets it, and as it should be."""
+    """A photograph as a method gets it, and as it should be: of the same size, or a whole number of times as large."""
 
     name: str
     degraded: F32
@@ -84,6 +86,19 @@ def _jpeg(quality: int, blur: float = 1.2) -> Case:
     return Case(f"gaussian {blur:g}, JPEG {quality}", compress)
 
 
+def _noise(level: float) -> Case:
+    return Case(f"noise {level:g}", lambda sharp: add_noise(sharp.astype(np.float64), level))
+
+
+def _reduced(factor: int) -> Case:
+    def reduce(sharp: U8) -> F32:
+        size = sharp.shape[1] // factor, sharp.shape[0] // factor
+        small = Image.fromarray(sharp).resize(size, Image.Resampling.BICUBIC)
+        return np.asarray(small, dtype=np.float32) / np.float32(255)
+
+    return Case(f"reduced {factor}x", reduce, factor=factor)
+
+
 def levin_cases(kernels: Path) -> tuple[Case, ...]:
     """The eight camera-shake kernels of Levin et al., Understanding and evaluating blind deconvolution, 2009.
 
@@ -114,15 +129,22 @@ SUITES: dict[str, tuple[Case, ...]] = {
     ),
     "disk": tuple(_kernel_case(f"disk {radius:g}", disk_kernel(radius), LITERATURE_NOISE) for radius in (1.5, 2.5, 4)),
     "jpeg": tuple(_jpeg(quality) for quality in (50, 75, 90)),
+    "noise": tuple(_noise(level) for level in (5.0, 15.0, 25.0, 50.0)),
+    "upscale2": (_reduced(2),),
+    "upscale4": (_reduced(4),),
     "identity": (Case("sharp", lambda sharp: np.asarray(sharp, dtype=np.float32) / np.float32(255)),),
 }
 LEVIN, PAIRS = "levin", "pairs"
+_PILLOW_SMALL = "reduced by Pillow (bicubic, 8 bits); what keeps the size is given the photograph enlarged bicubically"
 _CIRCULAR = "circular borders, noise seed 0 per image, not clipped"
 PROTOCOLS: dict[str, str] = {
     "gaussian": f"25x25 kernel, {_CIRCULAR}",
     "disk": f"25x25 kernel, {_CIRCULAR}",
     LEVIN: f"kernels of the file, {_CIRCULAR}",
     "jpeg": "25x25 kernel, circular borders, rounded, compressed by Pillow",
+    "noise": "white noise of that many code values, seed 0 per image, not clipped",
+    "upscale2": _PILLOW_SMALL,
+    "upscale4": _PILLOW_SMALL,
     "identity": "sharp photographs as they are",
     PAIRS: "as photographed",
 }
@@ -176,7 +198,9 @@ def degraded_photos(photos: Iterable[tuple[str, U8]], case: Case) -> Iterator[Pa
     for name, sharp in photos:
         if min(sharp.shape[:2]) < KERNEL_SIZE:
             raise BadInputError(f"{name}: smaller than {KERNEL_SIZE} pixels, the protocol's kernel does not fit")
-        yield Pair(name, case.degrade(sharp), sharp)
+        height, width = (side - side % case.factor for side in sharp.shape[:2])
+        cut = sharp[:height, :width]
+        yield Pair(name, case.degrade(cut), cut)
 
 
 def pair_files(folder: Path) -> list[tuple[Path, Path]]:

@@ -13,7 +13,7 @@ from ensharpen_edge.calibration.degraded_crops import Preprocessing, sharp_crop
 from ensharpen_edge.calibration.photo_choice import CropChoice
 from ensharpen_edge.calibration.session import F32, Run
 from ensharpen_edge.data.photos import PhotoSet
-from ensharpen_edge.degrade.soft_photo import GATE_CASES, soft_photo
+from ensharpen_edge.degrade.soft_photo import gate_cases, soft_photo
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.synthetic import synthetic_images
 from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
@@ -147,12 +147,12 @@ class Judge:
 
 
 def judge_images(
-    photos: PhotoSet, choices: Sequence[CropChoice], settings: Preprocessing, multiple_of: int
+    photos: PhotoSet, choices: Sequence[CropChoice], settings: Preprocessing, multiple_of: int, task: str
 ) -> tuple[list[JudgeImage], list[JudgeImage]]:
     """Images for a judge, and others to find out whether it missed something.
 
-    The images are the windows with the steepest edges, one a photograph, softened the way the release gate does it, and
-    synthetic ones. The others are such windows of every photograph, hardly softened and as they are, where activations
+    The images are the windows with the steepest edges, one a photograph, degraded the way the release gate does it, and
+    synthetic ones. The others are such windows of every photograph, hardly degraded and as they are, where activations
     are largest: a range that cuts off too much is wrong on few photographs, so it takes many to find one.
 
     Args:
@@ -160,6 +160,7 @@ def judge_images(
         choices: Of the calibration.
         settings: Of the calibration.
         multiple_of: Of the network: sides are cut to it.
+        task: Of the network.
     """
     side = min(SIDE, settings.crop) // multiple_of * multiple_of
     windows: dict[str, tuple[float, str, torch.Tensor]] = {}
@@ -168,9 +169,10 @@ def judge_images(
         if choice.sha256 not in windows or edges > windows[choice.sha256][0]:
             windows[choice.sha256] = (edges, choice.photo, window)
     images, others = [], []
+    cases = gate_cases(task)
     for number, (_, name, sharp) in enumerate(sorted(windows.values(), key=lambda entry: -entry[0])):
         others.append(JudgeImage(f"{name}, sharp", _array(sharp), None))
-        for blur, noise in GATE_CASES if number < PHOTOS else GATE_CASES[:1]:
+        for blur, noise in cases if number < PHOTOS else cases[:1]:
             degraded = _array(soft_photo(sharp, blur, noise, torch.Generator().manual_seed(number)))
             title = f"{name}, blur {blur}, noise {noise}"
             if number < PHOTOS:

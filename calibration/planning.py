@@ -83,6 +83,6 @@ def prepare_planning(
 ) -> Planning:
     """Set up quantizer, judge and meter; measurements are kept in `folder`."""
     quantizer = Quantizer(equalised(graph.model, table.scales), table, request.settings)
-    images, others = judge_images(chosen.photos, chosen.choices, preprocessing, graph.multiple_of)
+    images, others = judge_images(chosen.photos, chosen.choices, preprocessing, graph.multiple_of, graph.task)
     judge = Judge(images, graph_run(graph.model), replace(JudgeLimits(), max_drop=request.max_drop))
     return Planning(quantizer, judge, DamageMeter(quantizer, judge, folder / SENSITIVITY), tuple(others))

@@ -44,6 +44,7 @@ class FloatGraph:
         multiple_of: Sides must be multiples of this.
         name: Of the network.
         training: From the checkpoint's card.
+        task: Of the network.
     """
 
     model: Any
@@ -52,6 +53,7 @@ class FloatGraph:
     multiple_of: int
     name: str
     training: dict[str, Any] = field(default_factory=dict)
+    task: str = "sharpen"
 
     @classmethod
     def of_artifact(cls, artifact: Artifact) -> FloatGraph:
@@ -75,6 +77,7 @@ class FloatGraph:
             manifest.shape.multiple_of,
             manifest.name,
             dict(manifest.source.get("training", {})),
+            manifest.task,
         )
 
 

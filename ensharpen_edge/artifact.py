@@ -60,6 +60,7 @@ class IoContract:
         mean, scale: The network sees `(pixel - mean) / scale` per channel; the runtime applies it.
         channels: Order of the colour channels.
         colour_space: Transfer curve and primaries the network was trained on.
+        enlarges: How many times as high and wide as the input the output is.
     """
 
     input_name: str
@@ -71,11 +72,13 @@ class IoContract:
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     channels: str = "RGB"
     colour_space: str = "sRGB"
+    enlarges: int = 1
 
     def __post_init__(self) -> None:
         low, high = self.value_range
         _require(self.layout in LAYOUTS, f"layout {self.layout!r}, known: {', '.join(LAYOUTS)}")
         _require(self.dtype in DTYPES, f"dtype {self.dtype!r}, known: {', '.join(DTYPES)}")
+        _require(type(self.enlarges) is int and self.enlarges >= 1, f"enlarges {self.enlarges!r}")
         _require(self.channels == "RGB", f"channels {self.channels!r}, this version feeds RGB only")
         _require(_finite(low, high) and low < high, f"value range {self.value_range}")
         _require(len(self.mean) == len(self.scale) == 3 and _finite(*self.mean, *self.scale), "mean or scale")

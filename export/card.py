@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ensharpen_edge.artifact import Manifest
+from ensharpen_edge.export.descriptions import describe_task
 
 
 def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
@@ -17,7 +18,7 @@ def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
     lines = [
         f"# {manifest.name} for {manifest.target}, {manifest.precision}",
         "",
-        "Sharpens photographs: removes blur and noise from an RGB picture.",
+        describe_task(manifest.task),
         "",
         "| | |",
         "|---|---|",
@@ -28,9 +29,9 @@ def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
         f"| exact tiling | {'yes' if shape.tile_exact else 'no'}: halo {shape.halo} px, origins on multiples of "
         f"{shape.multiple_of} |",
         f"| against the trained network | worst probe {psnr}, largest difference {last['max_abs_torch']:.2g} |",
-        f"| PSNR on held-out photographs | blurred {gate['mean_degraded']:.2f} dB, network "
+        f"| PSNR on held-out photographs | degraded {gate['mean_degraded']:.2f} dB, network "
         f"{gate['mean_student']:.2f} dB, this file {gate['mean_exported']:.2f} dB |",
-        f"| sharpening retained | {gate['retained']:.2%} |",
+        f"| gain retained | {gate['retained']:.2%} |",
         f"| weights | sha256 `{manifest.source['checkpoint_sha256']}` |",
         f"| trained on | {training.get('data', 'not stated')} |",
         f"| licence of the weights | {checkpoint_card.get('licence', 'not stated')} |",

@@ -1,4 +1,4 @@
-"""The release gate's quality half: the exported model still sharpens, and leaves sharp photographs alone."""
+"""The release gate's quality half: the exported model still does its task, and leaves sharp photographs alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from ensharpen_edge.errors import BadInputError, QualityError
 from ensharpen_edge.export.json_numbers import json_numbers
 from ensharpen_edge.export.parity import CODED, Run
+from ensharpen_edge.imaging.resample import resampled
 from ensharpen_edge.metrics.psnr import mse, psnr, psnr_from_mse
 from ensharpen_edge.metrics.retained_gain import retained_gain
 from ensharpen_edge.runtime.engine import F32
@@ -27,12 +28,14 @@ ladder is strict enough."""
 
 @dataclass(frozen=True)
 class GatePair:
-    """A photograph with its ground truth, both float32 (1, 3, H, W) in [0, 1].
+    """A photograph with its ground truth, both float32 in [0, 1].
 
     Attributes:
         name: Of the photograph.
         condition: What it is judged with: a set and what was done to it.
-        degraded, sharp: The images.
+        degraded: What the network gets, (1, 3, H, W).
+        sharp: The truth, (1, 3, sH, sW) for a network that enlarges s times; there the degraded image, enlarged
+            bicubically, is what it is compared with.
     """
 
     name: str
@@ -68,7 +71,8 @@ class GateLimits:
 @dataclass(frozen=True)
 class PhotoScore:
     """PSNR (dB, RGB, 8-bit) of one photograph against its ground truth, of the sharp one against itself, and of the
-    export's output against the student's."""
+    export's output against the student's. Of a network that enlarges, what it makes of the first condition is made
+    smaller again and compared with its input, in place of the sharp photograph."""
 
     name: str
     condition: str
@@ -134,7 +138,7 @@ def score_pairs(student: Run, exported: Run, pairs: Iterable[GatePair]) -> GateR
     """Measure student and export on the same photographs.
 
     Raises:
-        BadInputError: No photographs, or the student itself sharpens them in no condition.
+        BadInputError: No photographs, or the student itself improves them in no condition.
     """
     scores = _scores(student, exported, pairs)
     if not scores:
@@ -146,7 +150,7 @@ def score_pairs(student: Run, exported: Run, pairs: Iterable[GatePair]) -> GateR
         most = max(c.student - c.degraded for c in conditions)
         raise BadInputError(
             f"the student itself gains only {most:.2f} dB on these photographs, so an export has nothing to retain",
-            hint="train it longer, or gate on photographs with the blur it was trained for (--data)",
+            hint="train it longer, or gate on photographs with what it was trained for (--data)",
         )
     degraded, reference, output = (
         _mean([getattr(c, name) for c in gains]) for name in ("degraded", "student", "exported")
@@ -198,7 +202,7 @@ def _check_condition(condition: ConditionScore, report: GateReport, limits: Gate
         )
     if condition.retained is not None and not condition.retained >= limits.retained:
         raise QualityError(
-            f"the export retains {condition.retained:.1%} of the sharpening ({condition.condition}), "
+            f"the export retains {condition.retained:.1%} of the gain ({condition.condition}), "
             f"needs {limits.retained:.0%}",
             hint=hint,
         )
@@ -212,7 +216,8 @@ def _scores(student: Run, exported: Run, pairs: Iterable[GatePair]) -> tuple[Pho
         if sharp is None or not np.array_equal(pair.sharp, sharp):
             # The conditions of one photograph share its truth, so the truth is run once.
             sharp = pair.sharp
-            stills = _against(student(sharp), sharp), _against(exported(sharp), sharp)
+            still = sharp if sharp.shape == pair.degraded.shape else pair.degraded
+            stills = _against(student(still), still), _against(exported(still), still)
         reference, output = student(pair.degraded), exported(pair.degraded)
         scores.append(
             PhotoScore(
@@ -238,6 +243,8 @@ def _summary(name: str, scores: Sequence[PhotoScore]) -> ConditionScore:
 
 
 def _against(image: F32, truth: F32) -> float:
+    if image.shape != truth.shape:
+        image = resampled(image, (truth.shape[2], truth.shape[3]))
     # 60 dB stands for "equal": a mean over photographs must stay a number.
     return min(60.0, psnr(image, truth, data_range=1.0)) if np.isfinite(image).all() else -math.inf
 

@@ -9,44 +9,54 @@ import numpy as np
 import torch
 
 from ensharpen_edge.data.photos import list_photos
-from ensharpen_edge.degrade.soft_photo import GATE_CASES, soft_photo
+from ensharpen_edge.degrade.resize import downsample
+from ensharpen_edge.degrade.soft_photo import gate_cases, soft_photo
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.export.gate import GatePair
 from ensharpen_edge.export.probes import to_batch
 from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.models.config import HEAD_SCALES
+from ensharpen_edge.runtime.engine import F32
 
 CROP, PAIR_CROP = 256, 512
 MOST = 68
 BLURRED, SHARP = "blur", "sharp"
 
 
-def gate_pairs(folders: Sequence[Path] = ()) -> Iterator[GatePair]:
+def gate_pairs(folders: Sequence[Path] = (), task: str = "sharpen") -> Iterator[GatePair]:
     """Pairs to judge an export on, the conditions of a photograph one after the other.
 
     Args:
-        folders: Of sharp photographs (centre crops of 256, at most 68 each, softened in three ways), or of real pairs
+        folders: Of sharp photographs (centre crops of 256, at most 68 each, degraded in three ways), or of real pairs
             (`blur/` and `sharp/` with files of equal names; centre crops of 512). None of them: the package's own.
+        task: Of the network, which says how the photographs are degraded.
 
     Raises:
         BadInputError: No folder, no photograph that is large enough, or one without its partner.
     """
     if not folders:
-        yield from _softened("bundled", bundled_photos())
+        yield from _degraded("bundled", bundled_photos(), task)
     for folder in folders:
         if (folder / BLURRED).is_dir() and (folder / SHARP).is_dir():
             yield from _real_pairs(folder)
         else:
-            yield from _softened(folder.name, _sharp_crops(folder))
+            yield from _degraded(folder.name, _sharp_crops(folder), task)
 
 
-def _softened(name: str, photos: Iterable[tuple[str, U8]]) -> Iterator[GatePair]:
+def _degraded(name: str, photos: Iterable[tuple[str, U8]], task: str) -> Iterator[GatePair]:
     for photo, rgb in photos:
         sharp = to_batch(rgb)
-        for blur, noise in GATE_CASES:
-            degraded = soft_photo(torch.from_numpy(sharp), blur, noise, torch.Generator().manual_seed(0))
+        for blur, noise in gate_cases(task):
+            degraded = soft_photo(_reduced(sharp, task), blur, noise, torch.Generator().manual_seed(0))
             yield GatePair(photo, f"{name}, blur {blur:g}, noise {noise:g}", degraded.numpy(), sharp)
+
+
+def _reduced(sharp: F32, task: str) -> torch.Tensor:
+    """The truth as small as the input of a network that enlarges."""
+    image, factor = torch.from_numpy(sharp), HEAD_SCALES[task]
+    return downsample(image, factor, "bicubic").clamp(0.0, 1.0) if factor > 1 else image
 
 
 def _sharp_crops(folder: Path) -> Iterator[tuple[str, U8]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ensharpen_edge.errors import UsageError
-from ensharpen_edge.models.config import HEAD_SCALES, StudentConfig
+from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.models.geometry import geometry
 
 _INTERPOLATION = frozenset({"Resize"})
@@ -24,11 +24,6 @@ def check_exportable(config: StudentConfig, size: tuple[int, int] | None) -> Non
         raise UsageError(
             f"{config.name}: has {len(config.heads)} heads ({', '.join(config.heads)}), an artifact returns one image",
             hint="train one head, or take the ONNX graph from export.targets.onnx.export_graph",
-        )
-    if HEAD_SCALES[config.heads[0]] != 1:
-        raise UsageError(
-            f"{config.name}: the head {config.heads[0]!r} enlarges, and the runtime writes images of the input's size",
-            hint="take the ONNX graph from export.targets.onnx.export_graph",
         )
     if config.windows and size is None:
         raise UsageError(

@@ -42,7 +42,7 @@ from ensharpen_edge.export.tiling_check import check_tiling
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.models.checkpoint import Checkpoint, find_checkpoint
-from ensharpen_edge.models.config import TOTAL_STRIDE
+from ensharpen_edge.models.config import HEAD_SCALES, TOTAL_STRIDE
 from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.network import require_student
@@ -186,14 +186,14 @@ def _build(
             step("comparing tiles with the whole")
             tile_sizes = check_tiling(engine, Artifact(folder, unsealed))
         step("measuring the sharpening")
-        pairs = (_fit(pair, request.size or _whole(pair, stride)) for pair in gate_pairs(request.data))
+        pairs = (_fit(pair, request.size or _whole(pair, stride)) for pair in gate_pairs(request.data, manifest.task))
         gate = score_pairs(reference, exported, pairs)
         evidence["gate"] = gate.to_dict()
         check_quality(gate, limits)
         if request.fault:
             raise ParityError(f"the drill damaged {request.fault!r} and no gate noticed")
         step("sealing the artifact")
-        _write_golden(folder, engine, build.io, request.size)
+        _write_golden(folder, engine, manifest.io, request.size)
     manifest = dataclasses.replace(
         manifest,
         shape=dataclasses.replace(manifest.shape, tile_sizes=tile_sizes),
@@ -246,14 +246,16 @@ def _probes(sizes: tuple[Size, ...], stride: int = TOTAL_STRIDE) -> list[Probe]:
 
 
 def _whole(pair: GatePair, stride: int) -> tuple[int, int]:
-    """The pair's own size, up to the network's stride."""
-    height, width = pair.sharp.shape[2:]
+    """The size of the pair's input, up to the network's stride."""
+    height, width = pair.degraded.shape[2:]
     return round_up(height, stride), round_up(width, stride)
 
 
 def _fit(pair: GatePair, size: tuple[int, int]) -> GatePair:
-    """The pair at a static size: cut, or mirrored up to it."""
-    return dataclasses.replace(pair, degraded=_fit_image(pair.degraded, size), sharp=_fit_image(pair.sharp, size))
+    """The pair with an input of a static size: cut, or mirrored up to it."""
+    times = pair.sharp.shape[2] // pair.degraded.shape[2]
+    larger = size[0] * times, size[1] * times
+    return dataclasses.replace(pair, degraded=_fit_image(pair.degraded, size), sharp=_fit_image(pair.sharp, larger))
 
 
 def _fit_image(image: F32, size: tuple[int, int]) -> F32:
@@ -272,7 +274,7 @@ def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> M
         precision=request.precision,
         task=config.heads[0],
         model_file=build.model_file,
-        io=build.io,
+        io=dataclasses.replace(build.io, enlarges=HEAD_SCALES[config.heads[0]]),
         shape=ShapeContract(
             height=height,
             width=width,

@@ -21,7 +21,7 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
     manifest = result.artifact.manifest
     console = stdout()
     console.print(_parity_table(result.parity, manifest.precision, limits.agreement))
-    console.print(_gate_table(result.gate, limits, manifest.precision))
+    console.print(_gate_table(result.gate, limits, manifest.precision, manifest.io.enlarges))
     if manifest.quantization:
         console.print(_quantization_line(manifest.quantization, manifest.precision))
     if "delegates" in manifest.graph:
@@ -58,14 +58,14 @@ def _parity_table(report: ParityReport, precision: str, agreement: float | None)
     return table
 
 
-def _gate_table(report: GateReport, limits: GateLimits, precision: str) -> Table:
+def _gate_table(report: GateReport, limits: GateLimits, precision: str, enlarges: int) -> Table:
     agreement = AGREEMENT.get(precision) if limits.agreement is None else limits.agreement
     needs = f"drop <= {limits.mean_drop:g} dB, retained >= {limits.retained:.0%}"
     if agreement is not None:
         needs += f", vs student >= {agreement:g} dB"
     table = Table(title=f"Release gate (PSNR in dB; {needs})")
     table.add_column("condition")
-    for heading in ("photographs", "blurred", "student", "exported", "drop", "retained", "worst vs student"):
+    for heading in ("photographs", "degraded", "student", "exported", "drop", "retained", "worst vs student"):
         table.add_column(heading, justify="right")
     for condition in report.conditions:
         table.add_row(
@@ -78,9 +78,8 @@ def _gate_table(report: GateReport, limits: GateLimits, precision: str) -> Table
             "no gain" if condition.retained is None else f"{condition.retained:.2%}",
             f"{condition.worst_agreement:.1f}",
         )
-    table.caption = (
-        f"a sharp photograph stays sharp: worst {report.worst_identity:.2f} dB, needs {limits.identity_floor:g}"
-    )
+    promise = "a sharp photograph stays sharp" if enlarges == 1 else "enlarged and reduced again, it is what it was"
+    table.caption = f"{promise}: worst {report.worst_identity:.2f} dB, needs {limits.identity_floor:g}"
     return table
 
 

@@ -41,8 +41,10 @@ def _check_fixed(engine: Engine, artifact: Artifact, frame: U8, height: int, wid
     shape = artifact.manifest.shape
     frame = np.tile(frame, (-(-2 * height // frame.shape[0]), -(-2 * width // frame.shape[1]), 1))
     frame = frame[: 2 * height, : 2 * width]
-    shift, edge = shape.multiple_of, shape.halo
-    first = _sharpen(engine, artifact, frame, None)[shift + edge :, shift + edge :]
+    enlarges = artifact.manifest.io.enlarges
+    shift, edge = shape.multiple_of, shape.halo * enlarges
+    start = shift * enlarges + edge
+    first = _sharpen(engine, artifact, frame, None)[start:, start:]
     second = _sharpen(engine, artifact, frame[shift:, shift:], None)[edge:, edge:]
     _demand_equal(second, first, f"windows of {height}x{width}")
     return (min(height, width),)

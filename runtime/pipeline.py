@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
+from PIL import Image
 
 from ensharpen_edge.artifact import FLOAT_DTYPE, Artifact, IoContract
 from ensharpen_edge.errors import QualityError, UsageError
 from ensharpen_edge.imaging.photo import U8, Photo
 from ensharpen_edge.runtime.codes import Codes, codes_to_pixels, floats_to_pixels, pixels_to_codes
 from ensharpen_edge.runtime.engine import F32, Batch, Engine
-from ensharpen_edge.runtime.tiling import Tile, TilePlan, plan_fixed, plan_tiles
+from ensharpen_edge.runtime.tiling import Span, Tile, TilePlan, plan_fixed, plan_tiles
 
 Frame = U8 | F32
 FrameT = TypeVar("FrameT", U8, F32)
@@ -122,13 +123,14 @@ def sharpen_frame(
         buffer: Memory to reuse; worth passing when several photographs have one size.
 
     Returns:
-        The same type, and the timing. Code values are rounded and clipped, floats are as the network gave them.
+        The same type, `io.enlarges` times as high and wide, and the timing. Code values are rounded and clipped, floats
+        are as the network gave them.
 
     Raises:
         QualityError: The network returned NaN or Inf.
     """
     height, width = frame.shape[:2]
-    output = np.empty_like(frame)
+    output = np.empty((height * io.enlarges, width * io.enlarges, 3), dtype=frame.dtype)
     buffer = buffer or WindowBuffer()
     pre = inside = post = 0.0
     for done, tile in enumerate(plan, start=1):
@@ -137,13 +139,9 @@ def sharpen_frame(
         converted = time.perf_counter()
         result = engine.run(batch)
         returned = time.perf_counter()
-        rows = slice(tile.rows.keep_start - tile.rows.start, min(tile.rows.keep_end, height) - tile.rows.start)
-        columns = slice(
-            tile.columns.keep_start - tile.columns.start,
-            min(tile.columns.keep_end, width) - tile.columns.start,
-        )
+        rows, columns = _kept(tile.rows, height, io.enlarges), _kept(tile.columns, width, io.enlarges)
         kept = result[0][:, rows, columns] if io.layout == "NCHW" else result[0][rows, columns].transpose(2, 0, 1)
-        target = output[tile.rows.keep_start : tile.rows.keep_end, tile.columns.keep_start : tile.columns.keep_end]
+        target = output[_place(tile.rows, io.enlarges), _place(tile.columns, io.enlarges)]
         if io.dtype == FLOAT_DTYPE:
             _paste(kept, target, io)
         else:
@@ -157,6 +155,16 @@ def sharpen_frame(
     return output, Timing(pre, inside, post, len(plan), len(plan) * window[0] * window[1])
 
 
+def _kept(span: Span, length: int, enlarges: int) -> slice:
+    """What is kept of a window's output along an axis of the frame that is `length` long."""
+    return slice((span.keep_start - span.start) * enlarges, (min(span.keep_end, length) - span.start) * enlarges)
+
+
+def _place(span: Span, enlarges: int) -> slice:
+    """Where in the output it goes; what lies beyond the frame falls away."""
+    return slice(span.keep_start * enlarges, span.keep_end * enlarges)
+
+
 def sharpen_photo(
     artifact: Artifact,
     engine: Engine,
@@ -165,10 +173,13 @@ def sharpen_photo(
     progress: Progress | None = None,
     buffer: WindowBuffer | None = None,
 ) -> tuple[Photo, Timing]:
-    """Sharpen a photograph; alpha, profile and EXIF are carried over."""
+    """Sharpen a photograph; alpha, profile and EXIF are carried over, alpha is enlarged with the pixels."""
     plan = plan_for(artifact, photo.height, photo.width, tile)
     pixels, timing = sharpen_frame(engine, artifact.manifest.io, plan, photo.rgb, progress, buffer)
-    return dataclasses.replace(photo, rgb=pixels), timing
+    alpha = photo.alpha
+    if alpha is not None and alpha.shape != pixels.shape[:2]:
+        alpha = np.asarray(Image.fromarray(alpha).resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BICUBIC))
+    return dataclasses.replace(photo, rgb=pixels, alpha=alpha), timing
 
 
 def cut_window(frame: FrameT, tile: Tile) -> FrameT:

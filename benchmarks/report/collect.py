@@ -14,7 +14,7 @@ from ensharpen_edge.benchmarks.latency import Latency, compare_latency
 from ensharpen_edge.benchmarks.machine import Fingerprint, MachineState, fingerprint, machine_state
 from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
 from ensharpen_edge.benchmarks.protocol import F32
-from ensharpen_edge.benchmarks.quality import artifact_method
+from ensharpen_edge.benchmarks.quality import artifact_method, run_method
 from ensharpen_edge.benchmarks.suites import SUITES, Case, Pair, degraded_photos
 from ensharpen_edge.benchmarks.timing import Effort
 from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
@@ -168,7 +168,7 @@ def _quality(
     with open_engine(artifact) as engine:
         method = artifact_method(artifact, engine)
         for case in cases:
-            outputs = [method(pair.degraded) for pair in pairs[case.name]]
+            outputs = [run_method(method, pair) for pair in pairs[case.name]]
             values[case.name] = float(
                 np.mean([_psnr(o, p.sharp) for o, p in zip(outputs, pairs[case.name], strict=True)])
             )

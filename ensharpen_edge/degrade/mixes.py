@@ -21,6 +21,25 @@ _LENS = (
 )
 _MOTION = (BlurChoice("camera shake", 0.7), BlurChoice("linear motion", 0.3))
 
+_LENSES_AND_HANDS = (
+    BlurChoice("gaussian", 0.62),
+    BlurChoice("generalised gaussian", 0.05),
+    BlurChoice("plateau", 0.05),
+    BlurChoice("defocus disk", 0.16, (0.8, 5.0)),
+    BlurChoice("camera shake", 0.08, (1.5, 5.0)),
+    BlurChoice("linear motion", 0.04, (2.0, 8.0)),
+)
+_SENSORS = (NoiseChoice("gaussian", 0.75), NoiseChoice("sensor", 0.1), NoiseChoice("none", 0.15))
+_HARDLY_SOFT = (BlurChoice("isotropic gaussian", 0.7, (0.1, 0.1)), BlurChoice("gaussian", 0.3, (0.1, 2.0)))
+_BARELY_SOFT = (BlurChoice("isotropic gaussian", 0.5, (0.1, 0.1)), BlurChoice("gaussian", 0.5, (0.1, 1.2)))
+_FAINT = (NoiseChoice("gaussian", 0.4, (0.5, 8.0)), NoiseChoice("none", 0.6))
+_LOUD = (
+    NoiseChoice("gaussian", 0.75, (0.5, 55.0)),
+    NoiseChoice("grey gaussian", 0.05, (0.5, 40.0)),
+    NoiseChoice("poisson", 0.05),
+    NoiseChoice("sensor", 0.15),
+)
+
 MIXES: dict[str, DegradationMix] = {
     "soft": DegradationMix(),
     "lens": DegradationMix(_LENS, _NOISES),
@@ -36,6 +55,11 @@ MIXES: dict[str, DegradationMix] = {
         twice=0.1,
     ),
     "second order": DegradationMix(twice=1.0, identity=0.0),
+    "lenses and hands": DegradationMix(_LENSES_AND_HANDS, _SENSORS, identity=0.06),
+    "reduced": DegradationMix(_BARELY_SOFT, _FAINT, linear_light=0.0, jpeg=0.1, identity=0.3, eight_bit=1.0),
+    "noise": DegradationMix(_HARDLY_SOFT, _LOUD, linear_light=0.0, identity=0.02, eight_bit=0.5),
 }
 """`soft`: Gaussian blur and white noise; `lens`: soft and defocused lenses; `motion`: camera shake and panning;
-`photo`: everything, compression and second-order degradations included; `second order`: that alone."""
+`photo`: everything, compression and second-order degradations included; `second order`: that alone; `lenses and hands`:
+soft lenses first of all, then defocus and short camera shake; `noise`: for denoisers; `reduced`: for networks
+that enlarge, whose photographs have been made smaller before."""

@@ -1,4 +1,4 @@
-"""One fixed condition, for validation and gates: a soft lens, a noisy sensor, an 8-bit file."""
+"""Fixed conditions, for validation and gates: a soft lens, a noisy sensor, an 8-bit file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,20 @@ from ensharpen_edge.degrade.noise import add_noise
 KERNEL_SIZE = 25
 
 
-GATE_CASES = ((1.0, 0.0), (1.6, 2.55), (2.4, 2.55))
-"""(blur sigma in pixels, noise sigma in code values) that exports are judged on, all in every training range."""
+_SOFT = ((1.0, 0.0), (1.6, 2.55), (2.4, 2.55))
+_NOISY = ((0.0, 10.0), (0.0, 25.0), (0.0, 40.0))
+_SMALL = ((0.0, 0.0), (0.6, 0.0), (0.0, 2.55))
+
+
+def gate_cases(task: str) -> tuple[tuple[float, float], ...]:
+    """(blur sigma in pixels, noise sigma in code values) that exports are judged on, all in every training range.
+
+    Args:
+        task: Of the network.
+    """
+    if task.startswith("upscale"):
+        return _SMALL
+    return _NOISY if task == "denoise" else _SOFT
 
 
 def to_eight_bit(images: Tensor) -> Tensor:
@@ -26,13 +38,17 @@ def soft_photo(sharp: Tensor, blur: float, noise: float, generator: torch.Genera
 
     Args:
         sharp: float (N, 3, H, W) in [0, 1].
-        blur: Standard deviation in pixels.
+        blur: Standard deviation in pixels; 0 for none.
         noise: Standard deviation in code values (0..255).
         generator: Source of the noise.
 
     Returns:
         float (N, 3, H, W), multiples of 1/255.
     """
+    level = torch.full((sharp.shape[0],), noise / 255.0)
+    return to_eight_bit(add_noise(_blurred(sharp, blur) if blur else sharp, level, generator))
+
+
+def _blurred(sharp: Tensor, blur: float) -> Tensor:
     width = torch.full((sharp.shape[0],), blur)
-    blurred = convolve(sharp, gaussian_kernels(width, width, torch.zeros_like(width), KERNEL_SIZE))
-    return to_eight_bit(add_noise(blurred, torch.full_like(width, noise / 255.0), generator))
+    return convolve(sharp, gaussian_kernels(width, width, torch.zeros_like(width), KERNEL_SIZE))

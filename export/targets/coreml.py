@@ -17,6 +17,7 @@ from ensharpen_edge.export.coreml.convert import DEPLOYMENTS, CoremlJob, package
 from ensharpen_edge.export.coreml.lowerings import LOWERINGS
 from ensharpen_edge.export.coreml.neural_engine import neural_engine_report
 from ensharpen_edge.export.coreml.writer import CodedConvolutions
+from ensharpen_edge.export.descriptions import describe_task
 from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import Quantized
@@ -90,7 +91,7 @@ class CoremlTarget:
             "author": "EnSharpen Edge",
             "licence": job.licence,
             "version": __version__,
-            "description": f"{job.title}: sharpens a photograph.",
+            "description": f"{job.title}. {describe_task(job.student.config.heads[0])}",
             "checkpoint_sha256": job.weights,
             "precision": job.precision,
         }

@@ -117,6 +117,11 @@ def quantize_job(job: BuildJob, graph: Any, schemes: Sequence[str]) -> Quantized
     Raises:
         UsageError: There is nothing to calibrate with, or the scheme is another target's.
     """
+    if HEAD_SCALES[job.student.config.heads[0]] != 1:
+        raise UsageError(
+            f"{job.student.config.name}: a plan for int8 is judged on images of one size, and this network enlarges",
+            hint="--precision fp16; for TFLite also int8-weights",
+        )
     if job.quantization is None:
         raise UsageError("int8 needs a calibration", hint="--calib my_photos")
     scheme = job.quantization.wanted.settings.scheme
@@ -124,7 +129,7 @@ def quantize_job(job: BuildJob, graph: Any, schemes: Sequence[str]) -> Quantized
         raise UsageError(f"the scheme {scheme!r} is for another target", hint=f"known: {', '.join(schemes)}")
     config = job.student.config
     stride = geometry(config).total_stride
-    floats = FloatGraph(graph, graph_hash(graph), job.weights, stride, config.name, job.training)
+    floats = FloatGraph(graph, graph_hash(graph), job.weights, stride, config.name, job.training, config.heads[0])
     return quantize_graph(floats, job.quantization, job.tables / f"{config.name}-calibration", job.step)
 
 

@@ -14,6 +14,7 @@ from ensharpen_edge.calibration.recipe import Quantizer
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.delegates.report import delegate_reports, require_delegate
+from ensharpen_edge.export.descriptions import describe_task
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import ALL_LAYERS, Quantized
 from ensharpen_edge.export.request import Build, BuildJob
@@ -137,7 +138,7 @@ def _describe(job: BuildJob) -> Description:
     pixels = {"uint8": "8-bit pixels", "int8": "8-bit pixels less 128", FLOAT_DTYPE: "pixels / 255"}[job.image_dtype]
     return Description(
         name=job.title,
-        description="Sharpens a photograph.",
+        description=describe_task(job.student.config.heads[0]),
         author=AUTHOR,
         licence=job.licence,
         version=__version__,

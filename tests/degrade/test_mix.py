@@ -120,6 +120,14 @@ def test_noise_kinds_differ_as_they_should(crops):
         assert bool(same.all()) == (kind == "grey gaussian")
 
 
+def test_noise_extents_are_in_code_values():
+    flat = torch.full((8, 3, 128, 128), 0.5)
+    drawn = apply_noises(flat, (NoiseChoice("gaussian", extent=(20.0, 20.0)),), torch.Generator().manual_seed(0))
+    levels = (drawn - flat).std(dim=(1, 2, 3)) * 255
+    assert ((levels == 0) | ((levels - 20).abs() < 0.5)).all()
+    assert levels.max() > 19
+
+
 def test_second_order_degrades_every_way(crops):
     degraded = second_order(crops, SecondOrderConfig(), torch.Generator().manual_seed(0), 1.0)
     assert degraded.shape == crops.shape
@@ -148,6 +156,9 @@ def test_colour_casts_change_colours_not_structure(crops):
         lambda: BlurChoice("gaussian", -1.0),
         lambda: NoiseChoice("hum"),
         lambda: NoiseChoice("gaussian", float("nan")),
+        lambda: NoiseChoice("gaussian", extent=(5.0, 1.0)),
+        lambda: NoiseChoice("poisson", extent=(0.0, 100.0)),
+        lambda: NoiseChoice("none", extent=(1.0, 2.0)),
         lambda: DegradationMix(identity=1.5),
         lambda: DegradationMix(blurs=(BlurChoice("gaussian", 0.0),)),
         lambda: BLURS["defocus disk"].kernels(1, torch.Generator(), extent=(1.0, 20.0)),

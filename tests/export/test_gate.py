@@ -83,6 +83,33 @@ def test_a_network_that_does_not_sharpen_has_nothing_to_retain(pairs):
         score_pairs(lambda b: b, lambda b: b, pairs)
 
 
+def test_denoisers_are_judged_on_noise():
+    pairs = list(gate_pairs(task="denoise"))
+    levels = {pair.condition: float((pair.degraded - pair.sharp).std() * 255) for pair in pairs}
+    assert len(levels) == 3
+    for condition, level in levels.items():
+        stated = float(condition.split()[-1])
+        assert 0.75 * stated < level < 1.05 * stated, "clipping takes a little of it"
+
+
+def test_networks_that_enlarge_are_judged_on_smaller_photographs():
+    pairs = list(gate_pairs(task="upscale2"))
+    assert all(2 * pair.degraded.shape[2] == pair.sharp.shape[2] for pair in pairs)
+
+    def repeats(batch):
+        return batch.repeat(2, axis=2).repeat(2, axis=3)
+
+    def darkens(batch):
+        return 0.9 * repeats(batch)
+
+    with pytest.raises(BadInputError, match="itself gains only"):
+        score_pairs(repeats, repeats, pairs[:3])
+    truths = {pair.degraded.tobytes(): pair.sharp for pair in pairs[:3]}
+    report = score_pairs(lambda batch: truths[batch.tobytes()], darkens, pairs[:3])
+    assert report.mean_student == 60.0
+    assert report.worst_identity < 30.0, "a darker picture is not what it was, when it is made smaller again"
+
+
 def test_photographs_of_the_user(photo_folder, tmp_path):
     pairs = list(gate_pairs([photo_folder]))
     assert len(pairs) == 15

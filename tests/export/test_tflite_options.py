@@ -26,6 +26,7 @@ OPTIONS = (
     {"attention": "block"},
     {"estimator": True},
     {"heads": ("denoise",)},
+    {"heads": ("upscale2",)},
 )
 
 

@@ -143,7 +143,6 @@ def test_option_exports_with_parity(name):
     ("name", "size", "reason"),
     [
         ("many tasks", None, "3 heads"),
-        ("upscale2", None, "enlarges"),
         ("windows", None, "fixed size"),
         ("channel", (256, 256), "whole frame"),
         ("block", (264, 256), "multiples of 64"),
