@@ -29,6 +29,8 @@ SOFT_CASES = ((0.8, 0.0), (1.6, 2.55), (2.4, 5.0))
 SHAKE = (3.0, 8.0)
 """Extent of the camera shake in pixels, with noise of `SHAKE_NOISE` code values."""
 SHAKE_NOISE = 2.55
+EQUAL = 60.0
+"""dB that stand for an image without any error."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,16 @@ def validate(network: Network, data: ValidationSet) -> ValidationScore:
             start = degraded
             if sharp.shape != degraded.shape:
                 start = F.interpolate(degraded[None], size=sharp.shape[-2:], mode="bicubic", align_corners=False)[0]
-            pair = (
-                psnr(start.clamp(0, 1).numpy(), sharp.numpy(), data_range=1.0),
-                psnr(output.float().cpu().numpy(), sharp.numpy(), data_range=1.0),
-            )
+            pair = _against(start.clamp(0, 1), sharp), _against(output.float().cpu(), sharp)
             rows.setdefault(case, []).append(pair)
     network.train(was_training)
     every = [pair for pairs in rows.values() for pair in pairs]
     return ValidationScore(*_mean(every), {case: _mean(pairs) for case, pairs in rows.items()})
+
+
+def _against(image: Tensor, sharp: Tensor) -> float:
+    # Sharp photographs among the degraded ones would make every mean infinite.
+    return min(EQUAL, psnr(image.numpy(), sharp.numpy(), data_range=1.0))
 
 
 def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:

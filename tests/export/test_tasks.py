@@ -1,0 +1,81 @@
+"""The shipped networks of other tasks, from weights to photographs: one removes noise, one enlarges."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.export.pipeline import export_model
+from ensharpen_edge.export.request import ExportRequest
+
+DENOISER, UPSCALER = "small-denoise", "small-upscale2"
+
+
+@pytest.fixture(scope="module")
+def denoiser(tmp_path_factory):
+    return export_model(ExportRequest(DENOISER, "onnx", "fp32", tmp_path_factory.mktemp("denoise"))).artifact
+
+
+@pytest.fixture(scope="module")
+def upscaler(tmp_path_factory):
+    return export_model(ExportRequest(UPSCALER, "onnx", "fp32", tmp_path_factory.mktemp("upscale"))).artifact
+
+
+def measured(command, artifact, photo_folder, *arguments) -> dict:
+    done = command("ensharpen-bench", "quality", artifact.path, "--data", photo_folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    (suite,) = json.loads(done.stdout)["suites"]
+    return suite["methods"]
+
+
+def test_noise_is_removed(command, denoiser, photo_folder):
+    assert denoiser.manifest.task == "denoise"
+    assert {c["condition"].split(", ")[1] for c in denoiser.manifest.gate["conditions"]} == {"blur 0"}
+    methods = measured(command, denoiser, photo_folder, "--suite", "noise", "--limit", 3)
+    assert methods[denoiser.path.name]["psnr"] > methods["degraded"]["psnr"] + 5.0
+
+
+def test_a_photograph_is_enlarged(command, upscaler, photo_folder, photo, tmp_path):
+    io = upscaler.manifest.io
+    assert (upscaler.manifest.task, io.enlarges) == ("upscale2", 2)
+    methods = measured(command, upscaler, photo_folder, "--suite", "upscale2", "--limit", 3)
+    ours = methods[upscaler.path.name]["psnr"]
+    assert ours > methods["best unsharp"]["psnr"] + 0.3
+    assert ours > methods["degraded"]["psnr"] + 0.8
+    picture = Image.fromarray(photo[:203, :301])
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.save(tmp_path / "in.png")
+    for tile in (40, "off"):
+        arguments = [upscaler.path, tmp_path / "in.png", "-o", tmp_path / str(tile), "--tile", tile]
+        assert command("ensharpen-run", *arguments).returncode == 0
+    tiled, whole = (np.asarray(Image.open(tmp_path / name / "in.png")) for name in ("40", "off"))
+    assert whole.shape == (406, 602, 4)
+    assert np.array_equal(tiled, whole), "tiles of a network that enlarges fit together"
+    assert np.abs(whole[::2, ::2, 3].astype(int) - np.asarray(picture)[:, :, 3]).max() <= 2
+
+
+@pytest.mark.parametrize(("target", "precision"), [("onnx", "fp16"), ("tflite", "int8-weights")])
+def test_other_files_that_enlarge(target, precision, tmp_path):
+    result = export_model(ExportRequest(UPSCALER, target, precision, tmp_path))
+    assert result.gate.retained > 0.98
+    assert result.artifact.manifest.io.enlarges == 2
+
+
+def test_what_enlarges_has_no_plan_for_int8(tmp_path, photo_folder):
+    from ensharpen_edge.export.quantization import QuantizationRequest
+
+    request = ExportRequest(
+        UPSCALER, "onnx", "int8", tmp_path, quantization=QuantizationRequest(photo_folder, allow_few=True)
+    )
+    with pytest.raises(UsageError, match="enlarges"):
+        export_model(request)
+
+
+def test_suites_of_another_size_are_refused(command, upscaler, photo_folder):
+    done = command("ensharpen-bench", "quality", upscaler.path, "--data", photo_folder, "--limit", 1)
+    assert done.returncode == 9
+    assert "--suite upscale2" in done.stderr
