@@ -184,7 +184,9 @@ def label(
 
 
 @app.command()
-def recipe(name: Annotated[str, typer.Argument(help="A shipped recipe (nano, small, base, teacher, ...), or a YAML file.")]) -> None:
+def recipe(
+    name: Annotated[str, typer.Argument(help="A shipped recipe (nano, small, base, teacher, ...), or a YAML file.")],
+) -> None:
     """Print a recipe, to start your own from, and its timeline.
 
     [bold]Example[/]
