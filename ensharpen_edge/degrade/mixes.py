@@ -56,7 +56,7 @@ MIXES: dict[str, DegradationMix] = {
     ),
     "second order": DegradationMix(twice=1.0, identity=0.0),
     "lenses and hands": DegradationMix(_LENSES_AND_HANDS, _SENSORS, identity=0.06),
-    "reduced": DegradationMix(_BARELY_SOFT, _FAINT, linear_light=0.0, jpeg=0.1, identity=0.3, eight_bit=1.0),
+    "reduced": DegradationMix(_BARELY_SOFT, _FAINT, linear_light=0.0, jpeg=0.1, identity=0.5, eight_bit=1.0),
     "noise": DegradationMix(_HARDLY_SOFT, _LOUD, linear_light=0.0, identity=0.02, eight_bit=0.5),
 }
 """`soft`: Gaussian blur and white noise; `lens`: soft and defocused lenses; `motion`: camera shake and panning;
