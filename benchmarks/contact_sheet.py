@@ -59,11 +59,9 @@ def _row(plan: SuitePlan, result: SuiteResult, number: int, methods: Mapping[str
     count = plan.photographs // len(plan.cases)
     pair = next(itertools.islice(plan.cases[name].pairs(), number % count, None))
     rows, columns = busiest_crop(pair.sharp)
-    shown: dict[str, Method] = {
-        DEGRADED: lambda image: image,
-        f"unsharp {unsharp}": unsharp_methods()[unsharp],
-        **methods,
-    }
+    shown = plan.cases[name].blind(
+        {DEGRADED: lambda image: image, f"unsharp {unsharp}": unsharp_methods()[unsharp], **methods}
+    )
     target = pair.sharp.astype(np.float32) / np.float32(255)
     crops = {}
     for label, method in shown.items():

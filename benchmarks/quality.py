@@ -67,6 +67,7 @@ def evaluate(
     measures: dict[str, Measure],
     progress: Callable[[], None] = lambda: None,
     oracles: Mapping[str, Mapping[str, Method]] = {},
+    masks: Mapping[str, Method] | None = None,
 ) -> list[Score]:
     """Measure the degraded photographs, the best unsharp mask (by the first metric), oracles, and every method.
 
@@ -76,6 +77,7 @@ def evaluate(
         measures: By metric; the first must be one where higher is better.
         progress: Called after each photograph.
         oracles: By name and setting; of each, the best setting counts, as of the unsharp mask.
+        masks: Unsharp masks by setting; None takes `unsharp_methods()`.
 
     Returns:
         The degraded input, the unsharp mask, the oracles, then the methods in their order.
@@ -85,7 +87,7 @@ def evaluate(
     """
     groups: dict[str, Mapping[str, Method]] = {
         DEGRADED: {"": lambda image: image},
-        BEST_UNSHARP: unsharp_methods(),
+        BEST_UNSHARP: unsharp_methods() if masks is None else masks,
         **oracles,
         **{name: {"": method} for name, method in methods.items()},
     }

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.benchmarks.oracles import check_oracles, oracle_methods
+from ensharpen_edge.benchmarks.periodic import periodic
 from ensharpen_edge.benchmarks.protocol import GaussianCase
-from ensharpen_edge.benchmarks.quality import Method, evaluate
+from ensharpen_edge.benchmarks.quality import Method, evaluate, unsharp_methods
 from ensharpen_edge.benchmarks.quality_report import SuiteResult
 from ensharpen_edge.benchmarks.suites import (
     PAIRS,
@@ -36,10 +37,16 @@ class PlannedCase:
     Attributes:
         pairs: Makes the pairs.
         kernel: That all of them were blurred with, for oracles; None where no one kernel says it all.
+        wrapped: Blind methods are given photographs that go on periodically beyond their edges.
     """
 
     pairs: Callable[[], Iterator[Pair]]
     kernel: NDArray[np.float64] | None = None
+    wrapped: bool = False
+
+    def blind(self, methods: Mapping[str, Method]) -> dict[str, Method]:
+        """Methods that are not told the kernel, as this condition runs them."""
+        return {name: periodic(method) if self.wrapped else method for name, method in methods.items()}
 
 
 @dataclass(frozen=True)
@@ -73,17 +80,26 @@ class SuitePlan:
         return SuiteResult(
             self.title,
             {
-                name: evaluate(case.pairs(), methods, measures, progress, oracle_methods(oracles, case.kernel))
+                name: evaluate(
+                    case.pairs(),
+                    case.blind(methods),
+                    measures,
+                    progress,
+                    oracle_methods(oracles, case.kernel),
+                    case.blind(unsharp_methods()),
+                )
                 for name, case in self.cases.items()
             },
             self.protocol,
         )
 
 
-def _plan(title: str, files: list[Path], cases: tuple[Case, ...], protocol: str) -> SuitePlan:
+def _plan(title: str, files: list[Path], cases: tuple[Case, ...], protocol: str, wrap: bool) -> SuitePlan:
     def planned(case: Case) -> PlannedCase:
-        return PlannedCase(lambda: degraded_pairs(files, case), case.kernel)
+        return PlannedCase(lambda: degraded_pairs(files, case), case.kernel, wrap and case.kernel is not None)
 
+    if wrap and any(case.kernel is not None for case in cases):
+        title, protocol = f"{title}, wrapped", f"{protocol}; methods see it continued periodically"
     return SuitePlan(title, {case.name: planned(case) for case in cases}, len(files) * len(cases), protocol)
 
 
@@ -95,6 +111,7 @@ def plan_suites(
     single: GaussianCase,
     limit: int,
     oracles: Sequence[str] = (),
+    wrap: bool = False,
 ) -> list[SuitePlan]:
     """Every suite on every folder, then the real pairs.
 
@@ -106,9 +123,10 @@ def plan_suites(
         single: The condition without suites.
         limit: Photographs of each folder, 0 for all.
         oracles: Will be asked for.
+        wrap: Continue photographs periodically beyond their edges, where they were blurred with circular borders.
 
     Raises:
-        UsageError: Nothing to measure, an unknown suite or oracle, or oracles and no kernel to tell them.
+        UsageError: Nothing to measure, an unknown suite or oracle, or oracles (or `wrap`) and no kernel.
         MissingToolError: An oracle's package is not installed.
         BadInputError: A folder without photographs.
     """
@@ -122,13 +140,20 @@ def plan_suites(
     for folder in folders:
         files = photo_files(folder)[:keep]
         plans += [
-            _plan(f"{folder.resolve().name}, {name}", files, conditions, PROTOCOLS.get(name, PROTOCOLS["gaussian"]))
+            _plan(
+                f"{folder.resolve().name}, {name}",
+                files,
+                conditions,
+                PROTOCOLS.get(name, PROTOCOLS["gaussian"]),
+                wrap,
+            )
             for name, conditions in chosen.items()
         ]
     if pairs is not None:
         found = pair_files(pairs)[:keep]
         real = {"real": PlannedCase(lambda: real_pairs(found))}
         plans.append(SuitePlan(f"{pairs.resolve().name}, real pairs", real, len(found), PROTOCOLS[PAIRS]))
-    if oracles and not any(case.kernel is not None for plan in plans for case in plan.cases.values()):
-        raise UsageError("--oracle: none of these suites has a kernel to tell", hint="gaussian, disk and levin have")
+    if (oracles or wrap) and not any(case.kernel is not None for plan in plans for case in plan.cases.values()):
+        option = "--oracle" if oracles else "--wrap"
+        raise UsageError(f"{option}: none of these suites blurs with a kernel", hint="gaussian, disk and levin do")
     return plans

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from ensharpen_edge.benchmarks.bootstrap import paired_bootstrap
 from ensharpen_edge.benchmarks.contact_sheet import SheetRow, write_contact_sheet
+from ensharpen_edge.benchmarks.periodic import periodic
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
 from ensharpen_edge.benchmarks.quality import Score
 from ensharpen_edge.benchmarks.quality_markdown import markdown_report
@@ -62,6 +63,39 @@ def test_quality_command(command, artifact, photo_folder):
     assert all(len(values["psnr"]) == 5 for values in scores.values())
 
 
+def test_what_is_continued_periodically_has_no_edges(photo):
+    image = photo[:41, :70].astype(np.float32)
+
+    def soft(seen, mode="constant"):
+        return ndimage.gaussian_filter(seen, (1.5, 1.5, 0), mode=mode)
+
+    around, truth = periodic(soft)(image), soft(image, "wrap")
+    assert around.shape == image.shape
+    assert np.abs(around - truth).max() < 1e-3
+
+
+def test_circular_borders_cost_what_wrapping_brings(command, artifact, photo_folder):
+    asked = (
+        "quality",
+        artifact.path,
+        "--data",
+        photo_folder,
+        "--limit",
+        1,
+        "--suite",
+        "gaussian",
+        "--suite",
+        "identity",
+    )
+    plain, wrapped = (report(command("ensharpen-bench", *asked, *more, "--json")) for more in ((), ("--wrap",)))
+    (before, same), (after, equal) = plain["suites"], wrapped["suites"]
+    assert after["title"] == f"{before['title']}, wrapped"
+    assert equal == same, "what was not blurred has no borders to undo"
+    name = artifact.path.name
+    assert after["methods"][name]["psnr"] > before["methods"][name]["psnr"] + 0.05
+    assert after["methods"]["degraded"]["psnr"] == before["methods"]["degraded"]["psnr"]
+
+
 def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, photo_folder, tmp_path, photo):
     for kind, image in (("sharp", photo), ("blur", np.asarray(Image.fromarray(photo).reduce(2).resize((512, 384))))):
         (tmp_path / "pairs" / kind).mkdir(parents=True)
@@ -100,7 +134,8 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
         (("--data", "{photos}", "--metrics", "lpips,psnr"), 2, "first one ranks"),
         (("--data", "{photos}", "--baseline", "other"), 2, "none of the artifacts"),
         (("--data", "{photos}", "--oracle", "crystal ball"), 2, "unknown oracle"),
-        (("--data", "{photos}", "--suite", "jpeg", "--oracle", "wiener"), 2, "kernel to tell"),
+        (("--data", "{photos}", "--suite", "jpeg", "--oracle", "wiener"), 2, "--oracle: none of these"),
+        (("--data", "{photos}", "--suite", "identity", "--wrap"), 2, "--wrap: none of these"),
         (("--data", "{photos}", "--card", "{photos}/raft.png"), 8, "not a readable card"),
         (("--pairs", "{photos}"), 9, "holds no photographs"),
     ],
