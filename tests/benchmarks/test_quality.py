@@ -75,25 +75,14 @@ def test_what_is_continued_periodically_has_no_edges(photo):
 
 
 def test_circular_borders_cost_what_wrapping_brings(command, artifact, photo_folder):
-    asked = (
-        "quality",
-        artifact.path,
-        "--data",
-        photo_folder,
-        "--limit",
-        1,
-        "--suite",
-        "gaussian",
-        "--suite",
-        "identity",
+    asked = ("quality", artifact.path, "--data", photo_folder, "--noise", 0)
+    (before,), (after,) = (
+        report(command("ensharpen-bench", *asked, *more, "--json"))["suites"] for more in ((), ("--wrap",))
     )
-    plain, wrapped = (report(command("ensharpen-bench", *asked, *more, "--json")) for more in ((), ("--wrap",)))
-    (before, same), (after, equal) = plain["suites"], wrapped["suites"]
     assert after["title"] == f"{before['title']}, wrapped"
-    assert equal == same, "what was not blurred has no borders to undo"
     name = artifact.path.name
-    assert after["methods"][name]["psnr"] > before["methods"][name]["psnr"] + 0.05
-    assert after["methods"]["degraded"]["psnr"] == before["methods"]["degraded"]["psnr"]
+    assert after["methods"][name]["psnr"] > before["methods"][name]["psnr"] + 0.15
+    assert after["methods"]["degraded"] == before["methods"]["degraded"], "the input stays what it was"
 
 
 def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, photo_folder, tmp_path, photo):
