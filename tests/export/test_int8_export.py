@@ -10,7 +10,9 @@ import onnx
 import pytest
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.models.checkpoint import find_checkpoint
+from ensharpen_edge.calibration.table import load_table
+from ensharpen_edge.export.quantization import shipped_calibration
+from ensharpen_edge.models.checkpoint import find_checkpoint, shipped_models
 from ensharpen_edge.runtime.registry import open_engine
 
 FEW = ("-n", 24, "--crop", 96, "--allow-few")
@@ -149,3 +151,36 @@ def test_mistakes(command, photo_folder, tmp_path, arguments, code, message):
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out" / "nano-onnx-int8").exists()
+
+
+CALIBRATED = [name for name in shipped_models() if shipped_calibration(name) is not None]
+
+
+@pytest.mark.parametrize("name", CALIBRATED)
+def test_a_shipped_calibration_is_of_the_shipped_weights(name):
+    folder = shipped_calibration(name)
+    table = load_table(folder)
+    assert table.provenance.weights == find_checkpoint(name).sha256
+    assert len({photo.split(":")[0] for photo in table.provenance.photos}) >= 100
+    schemes = {json.loads(plan.read_text())["scheme"] for plan in folder.glob("plan-*.json")}
+    assert schemes == {"onnx", "tflite", "tensorrt", "coreml"}
+
+
+@pytest.mark.parametrize("target", ["onnx", "tflite"])
+def test_the_larger_student_needs_no_photographs_either(target, command, tmp_path):
+    assert {"nano", "small"} <= set(CALIBRATED)
+    done = command(
+        "ensharpen-export",
+        "--target",
+        target,
+        "--model",
+        "small",
+        "--precision",
+        "int8",
+        "--out",
+        tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    manifest = Artifact.open(tmp_path / f"small-{target}-int8").manifest
+    assert manifest.gate["retained"] > 0.98
