@@ -12,7 +12,7 @@ import numpy as np
 from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.quality import Method
 
-MARGIN = 96
+MARGIN = 128
 """Pixels: no student looks further (`models.geometry`), and its grid fits into them."""
 
 
