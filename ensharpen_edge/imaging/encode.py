@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.imaging.photo import Photo
@@ -45,11 +45,12 @@ def write_photo(photo: Photo, path: Path) -> None:
     image = _to_image(photo, allow_alpha=name != "JPEG")
     if photo.icc:
         options = {**options, "icc_profile": photo.icc}
-    if photo.exif:
-        options = {**options, "exif": photo.exif}
+    exif = _exif_of_this_size(photo.exif, image.size) if photo.exif else None
+    if exif:
+        options = {**options, "exif": exif}
         if name == "TIFF":
             options["compression"] = "raw"  # libtiff, which compresses, cannot write EXIF's own directory
-    if name == "JPEG" and photo.exif and len(photo.exif) > _LARGEST_JPEG_EXIF:
+    if name == "JPEG" and exif and len(exif) > _LARGEST_JPEG_EXIF:
         del options["exif"]  # the pixels matter more
     try:
         with whole_file(path) as temporary:
@@ -58,6 +59,20 @@ def write_photo(photo: Photo, path: Path) -> None:
         raise
     except Exception as error:  # Pillow's encoders raise OSError, ValueError, RuntimeError, struct.error
         raise BadInputError(f"{path}: cannot write the picture ({error})") from error
+
+
+def _exif_of_this_size(block: bytes, size: tuple[int, int]) -> bytes:
+    """The block, with the picture's width and height where it states any: it may have been turned or enlarged since."""
+    exif = Image.Exif()
+    exif.load(block)
+    camera = exif.get_ifd(ExifTags.IFD.Exif)
+    stale = False
+    for tags, names in ((exif, ("ImageWidth", "ImageLength")), (camera, ("ExifImageWidth", "ExifImageHeight"))):
+        for name, length in zip(names, size, strict=True):
+            tag = ExifTags.Base[name]
+            if tags.get(tag, length) != length:
+                tags[tag], stale = length, True
+    return exif.tobytes() if stale else block
 
 
 def _to_image(photo: Photo, *, allow_alpha: bool) -> Image.Image:

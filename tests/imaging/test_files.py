@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import struct
 import zlib
@@ -64,6 +65,27 @@ def test_exif_orientation_is_applied_once(tmp_path, picture, orientation):
     assert again.getexif().get(0x0112, 1) == 1
     assert again.getexif()[0x010F] == "Maker"
     assert expected.size == (80, 60)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_exif_states_the_size_that_the_picture_has(tmp_path, picture, suffix):
+    """A photograph held upright comes as a lying one with an orientation; enlarged, it has other sizes still."""
+    exif = picture.getexif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    exif.get_ifd(0x8769).update({0xA002: 80, 0xA003: 60, 0x9003: "2024:05:06 07:08:09"})
+    exif.get_ifd(0x8825)[0x0001] = "N"
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    photo = read_photo(tmp_path / "a.jpg")
+    large = dataclasses.replace(photo, rgb=photo.rgb.repeat(2, axis=0).repeat(2, axis=1))
+    for number, (shown, size) in enumerate(((photo, (60, 80)), (large, (120, 160)))):
+        write_photo(shown, tmp_path / f"{number}{suffix}")
+        again = Image.open(tmp_path / f"{number}{suffix}")
+        written = again.getexif()
+        camera = written.get_ifd(0x8769)
+        assert again.size == (camera[0xA002], camera[0xA003]) == size
+        assert camera[0x9003] == "2024:05:06 07:08:09"
+        assert written[0x010F] == "Maker"
+        assert written.get_ifd(0x8825)[0x0001] == "N"
 
 
 def test_greyscale_stays_greyscale(tmp_path, picture):
