@@ -26,6 +26,18 @@ def test_output_is_clipped_only_when_not_training():
     assert student.eval()(image).max() == 1.0
 
 
+def test_the_residual_may_be_added_on_either_side_of_the_shuffle():
+    """A shuffle only moves pixels, so the side is a question of speed: quality cannot depend on it."""
+    student = Student(NANO).eval()
+    torch.nn.init.normal_(student.decoder.heads["sharpen"].weight, std=0.02)
+    image = torch.rand(1, 3, 32, 40)
+    with torch.no_grad():
+        residual = student.decoder(*student.encoder(student.unshuffle(image))[:3]).heads["sharpen"]
+        after = image + student.shuffles["sharpen"](residual)
+        assert residual.abs().max() > 0.01
+        assert torch.equal(student.all_outputs(image).images["sharpen"], after)
+
+
 @pytest.mark.parametrize("shape", [(8, 9), (12, 16), (1, 8)])
 def test_sides_must_fit_the_stride(shape):
     with pytest.raises(UsageError, match="multiples of 8"):
