@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ensharpen_edge.degrade.jpeg import JpegConfig
 from ensharpen_edge.degrade.mix import DegradationMix
 from ensharpen_edge.degrade.noise_registry import NoiseChoice
 from ensharpen_edge.degrade.registry import BlurChoice
@@ -30,6 +31,12 @@ _LENSES_AND_HANDS = (
     BlurChoice("linear motion", 0.04, (2.0, 8.0)),
 )
 _SENSORS = (NoiseChoice("gaussian", 0.75), NoiseChoice("sensor", 0.1), NoiseChoice("none", 0.15))
+_CAMERAS = (
+    NoiseChoice("gaussian", 0.6, (0.5, 25.0)),
+    NoiseChoice("sensor", 0.15),
+    NoiseChoice("poisson", 0.05),
+    NoiseChoice("none", 0.2),
+)
 _HARDLY_SOFT = (BlurChoice("isotropic gaussian", 0.7, (0.1, 0.1)), BlurChoice("gaussian", 0.3, (0.1, 2.0)))
 _BARELY_SOFT = (BlurChoice("isotropic gaussian", 0.5, (0.1, 0.1)), BlurChoice("gaussian", 0.5, (0.1, 1.2)))
 _FAINT = (NoiseChoice("gaussian", 0.4, (0.5, 8.0)), NoiseChoice("none", 0.6))
@@ -56,10 +63,13 @@ MIXES: dict[str, DegradationMix] = {
     ),
     "second order": DegradationMix(twice=1.0, identity=0.0),
     "lenses and hands": DegradationMix(_LENSES_AND_HANDS, _SENSORS, identity=0.06),
+    "snapshots": DegradationMix(
+        _LENSES_AND_HANDS, _CAMERAS, jpeg=0.5, compression=JpegConfig(quality=(40, 95)), identity=0.06
+    ),
     "reduced": DegradationMix(_BARELY_SOFT, _FAINT, linear_light=0.0, jpeg=0.1, identity=0.5, eight_bit=1.0),
     "noise": DegradationMix(_HARDLY_SOFT, _LOUD, linear_light=0.0, identity=0.02, eight_bit=0.5),
 }
 """`soft`: Gaussian blur and white noise; `lens`: soft and defocused lenses; `motion`: camera shake and panning;
 `photo`: everything, compression and second-order degradations included; `second order`: that alone; `lenses and hands`:
-soft lenses first of all, then defocus and short camera shake; `noise`: for denoisers; `reduced`: for networks
-that enlarge, whose photographs have been made smaller before."""
+soft lenses first of all, then defocus and short camera shake; `snapshots`: these with more noise, and compressed;
+`noise`: for denoisers; `reduced`: for networks that enlarge, whose photographs have been made smaller before."""

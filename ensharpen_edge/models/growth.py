@@ -1,8 +1,8 @@
 """A wider and deeper student that starts as what a smaller, trained one computes.
 
 After Net2Net (Chen et al. 2016), but without copies: old outputs ignore the new inputs (zero weights), new outputs are
-fresh filters of everything, and a new residual block adds nothing. One side of every new connection is random and the
-other zero, so gradients reach both and no two channels stay alike.
+fresh filters of everything, a new residual block adds nothing, and a new estimator scales by one. One side of every new
+connection is random and the other zero, so gradients reach both and no two channels stay alike.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ensharpen_edge.errors import UsageError
 from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.models.student import Student
 
-_SAME = ("upsampling", "dense", "attention", "windows", "estimator", "branches")
+_SAME = ("upsampling", "dense", "attention", "windows", "branches")
 
 
 def grow(source: Student, config: StudentConfig) -> Student:
@@ -21,7 +21,8 @@ def grow(source: Student, config: StudentConfig) -> Student:
 
     Args:
         source: Trained.
-        config: At least as wide and deep, otherwise alike; heads that `source` lacks start at zero.
+        config: At least as wide and deep, otherwise alike; heads that `source` lacks start at zero, and an estimator
+            that it lacks has no effect yet.
 
     Raises:
         UsageError: Some part of it is smaller, or an option differs.
@@ -48,6 +49,8 @@ def _insert(fresh: Tensor, old: Tensor) -> None:
 
 def _check(old: StudentConfig, new: StudentConfig) -> None:
     differing = [name for name in _SAME if getattr(old, name) != getattr(new, name)]
+    if old.estimator and not new.estimator:
+        differing.append("estimator")
     if differing:
         raise UsageError(f"{new.name} cannot grow from {old.name}: they differ in {', '.join(differing)}")
     sizes = [(*old.widths, *old.depths, old.expansion), (*new.widths, *new.depths, new.expansion)]

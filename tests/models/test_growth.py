@@ -50,6 +50,15 @@ def test_other_heads_start_at_zero(nano):
         assert torch.equal(grown(image), image)
 
 
+def test_an_estimator_that_is_new_changes_nothing_yet(nano):
+    grown = grow(nano, dataclasses.replace(NANO, name="told", estimator=True)).eval()
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(grown(image), nano(image))
+    with pytest.raises(UsageError, match="differ in estimator"):
+        grow(grown, NANO)
+
+
 def test_what_does_not_fit_is_refused(nano):
     with pytest.raises(UsageError, match="smaller"):
         grow(grow(nano, SMALL), NANO)
