@@ -6,6 +6,7 @@ import numpy as np
 
 from ensharpen_edge.benchmarks.protocol import F32, blur_circular, gaussian_kernel
 from ensharpen_edge.benchmarks.quality import DEGRADED, Method
+from ensharpen_edge.errors import UsageError
 from ensharpen_edge.metrics.noise_gain import noise_gain
 from ensharpen_edge.metrics.slanted_edge import measure_edge, slanted_edge
 
@@ -22,11 +23,18 @@ def edge_image(side: int = 160) -> F32:
 
 
 def measure_edges(methods: dict[str, Method]) -> dict[str, dict[str, float]]:
-    """MTF50, overshoot, undershoot and noise gain of every method, and of the blurred edge itself."""
+    """MTF50, overshoot, undershoot and noise gain of every method, and of the blurred edge itself.
+
+    Raises:
+        UsageError: A method enlarges: its edges would be as much softer per pixel.
+    """
     image = edge_image()
     rows = {}
     for name, method in {DEGRADED: _same, **methods}.items():
-        profile = measure_edge(method(image).astype(np.float64).mean(axis=2)[16:-16, 16:-16])
+        output = method(image)
+        if output.shape != image.shape:
+            raise UsageError(f"{name} enlarges: edges are measured per pixel, at one size", hint="leave out --edges")
+        profile = measure_edge(output.astype(np.float64).mean(axis=2)[16:-16, 16:-16])
         rows[name] = {**vars(profile), "noise_gain": noise_gain(method, NOISE)}
     return rows
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from statistics import median
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.artifact_names import artifact_names
 from ensharpen_edge.benchmarks.overhead import peak_memory
 from ensharpen_edge.benchmarks.statistics import Summary, summarize
 from ensharpen_edge.benchmarks.subjects import NotRun, Subject, noise_image, open_subjects
 from ensharpen_edge.benchmarks.timing import REST, Effort, measure, narrow
+from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import write_photo
@@ -130,7 +130,7 @@ def compare_latency(
     """
     if not artifacts:
         raise UsageError("latency needs at least one artifact")
-    with open_subjects(artifacts, size, threads, artifact_names(list(artifacts))) as (subjects, others):
+    with open_subjects(artifacts, size, threads, distinct_names(artifacts)) as (subjects, others):
         seconds = measure([subject.run for subject in subjects], effort, progress=progress)
         splits = [time_split(subject) if details else None for subject in subjects]
     rows = []

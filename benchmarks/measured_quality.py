@@ -8,6 +8,7 @@ from pathlib import Path
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.quality import artifact_method, evaluate
 from ensharpen_edge.benchmarks.suites import SUITES, degraded_pairs, photo_files
+from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.metrics.registry import load_metrics
 from ensharpen_edge.runtime.registry import open_engine
 
@@ -25,10 +26,10 @@ def measured_quality(artifact: Artifact, folders: Sequence[Path]) -> dict[str, f
     found = {}
     with open_engine(artifact) as engine:
         method = artifact_method(artifact, engine)
-        for folder in folders:
+        for name, folder in zip(distinct_names(folders), folders, strict=True):
             files = photo_files(folder)
             for case in SUITES[_TASKS.get(artifact.manifest.task, "gaussian")]:
                 scores = evaluate(degraded_pairs(files, case), {"artifact": method}, measures)
                 (score,) = (score for score in scores if score.method == "artifact")
-                found[f"{folder.name}, {case.name}"] = score.mean("psnr")
+                found[f"{name}, {case.name}"] = score.mean("psnr")
     return found

@@ -20,13 +20,15 @@ def periodic(method: Method, margin: int = MARGIN) -> Method:
     """The method on the photograph with `margin` pixels of the opposite side at every edge, which are cut off again.
 
     Args:
-        method: That keeps the size of (H, W, 3).
+        method: Of (H, W, 3); one that enlarges has as much more cut off.
         margin: Pixels at every edge; more than H or W repeats the photograph.
     """
 
     def run(image: F32) -> F32:
         around = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="wrap")
-        height, width = image.shape[:2]
-        return np.ascontiguousarray(method(around)[margin : margin + height, margin : margin + width])
+        output = method(around)
+        times = output.shape[0] // around.shape[0]
+        top, height, width = times * margin, times * image.shape[0], times * image.shape[1]
+        return np.ascontiguousarray(output[top : top + height, top : top + width])
 
     return run

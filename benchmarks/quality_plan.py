@@ -26,6 +26,7 @@ from ensharpen_edge.benchmarks.suites import (
     photo_files,
     real_pairs,
 )
+from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.metrics.registry import Measure
 
@@ -137,11 +138,12 @@ def plan_suites(
     case = gaussian_case(single.blur, single.noise)
     chosen = {name: find_cases(name, kernels) for name in suites} or {case.name: (case,)}
     plans = []
-    for folder in folders:
+    titles = distinct_names([folder.resolve() for folder in folders])
+    for title, folder in zip(titles, folders, strict=True):
         files = photo_files(folder)[:keep]
         plans += [
             _plan(
-                f"{folder.resolve().name}, {name}",
+                f"{title}, {name}",
                 files,
                 conditions,
                 PROTOCOLS.get(name, PROTOCOLS["gaussian"]),

@@ -85,7 +85,7 @@ def find_artifacts(paths: Sequence[Path]) -> list[Path]:
 
 
 def timed_size(artifact: Artifact, wanted: tuple[int, int]) -> tuple[int, int]:
-    """The artifact's own size where it has one, else the wanted one, up to its grid and no larger than it takes."""
+    """The artifact's own size where it has one, else the wanted one, up to its grid and within what it takes."""
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
         return shape.height, shape.width
@@ -93,6 +93,8 @@ def timed_size(artifact: Artifact, wanted: tuple[int, int]) -> tuple[int, int]:
     height, width = (-(-side // step) * step for side in wanted)
     if shape.largest is not None:
         height, width = min(height, shape.largest[0]), min(width, shape.largest[1])
+    if shape.smallest is not None:
+        height, width = max(height, shape.smallest[0]), max(width, shape.smallest[1])
     return height, width
 
 

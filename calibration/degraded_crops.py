@@ -13,24 +13,42 @@ from ensharpen_edge.calibration.collect import PhotoInput
 from ensharpen_edge.calibration.photo_choice import CropChoice
 from ensharpen_edge.data.cache import release_pages
 from ensharpen_edge.data.photos import PhotoSet
-from ensharpen_edge.degrade.mix import MARGIN, degrade
+from ensharpen_edge.degrade.mix import MARGIN, DegradationMix, degrade, mix_from_dict
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.errors import unknown_name
 
 ANY_PHOTO = "photo"
 
 
-def training_mix(training: Mapping[str, Any]) -> str:
-    """Name of the degradations that a network was last trained with, or everything when its card does not say.
+def training_mix(training: Mapping[str, Any]) -> DegradationMix:
+    """The degradations that a network was last trained with, or everything when its card does not say.
 
-    Ranges from other degradations cut off what the network does with its own.
+    Ranges from other degradations cut off what the network does with its own. A recipe may define mixes, so the
+    definition on the card counts, and its name only where there is none.
 
     Args:
         training: The part of a checkpoint's card.
+
+    Raises:
+        BadInputError: The card's definition is none.
     """
     stages = training.get("settings", {}).get("stages") or [{}]
-    mix = training.get("mix", stages[-1].get("mix"))
-    return mix if mix in MIXES else ANY_PHOTO
+    name = training.get("mix", stages[-1].get("mix"))
+    defined = training.get("degradation", {})
+    if isinstance(defined, Mapping) and isinstance(defined.get(name), Mapping):
+        return mix_from_dict(defined[name])
+    return MIXES.get(name, MIXES[ANY_PHOTO])
+
+
+def named_mix(name: str) -> DegradationMix:
+    """A mix of the library.
+
+    Raises:
+        UsageError: An unknown name.
+    """
+    if name not in MIXES:
+        raise unknown_name("mix", name, MIXES)
+    return MIXES[name]
 
 
 @dataclass(frozen=True)
@@ -38,18 +56,14 @@ class Preprocessing:
     """How crops become inputs.
 
     Attributes:
-        mix: Name of the degradations.
+        mix: The degradations.
         crop: Side of the inputs; the chosen crops are larger by the mix's margins.
         seed: Of the degradations.
     """
 
-    mix: str = ANY_PHOTO
+    mix: DegradationMix = MIXES[ANY_PHOTO]
     crop: int = 256
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.mix not in MIXES:
-            raise unknown_name("mix", self.mix, MIXES)
 
     @property
     def chosen_side(self) -> int:
@@ -57,8 +71,8 @@ class Preprocessing:
         return self.crop + 2 * MARGIN
 
     def to_dict(self) -> dict[str, Any]:
-        """For the table's key: with every parameter of the mix, not only its name."""
-        return {"mix": MIXES[self.mix].to_dict(), "crop": self.crop, "seed": self.seed}
+        """For the table's key: with every parameter of the mix."""
+        return {"mix": self.mix.to_dict(), "crop": self.crop, "seed": self.seed}
 
 
 def sharp_crop(photos: PhotoSet, choice: CropChoice, settings: Preprocessing) -> torch.Tensor:
@@ -75,6 +89,6 @@ def degraded_inputs(photos: PhotoSet, choices: Sequence[CropChoice], settings: P
     """The chosen crops, one after the other. Each has a seed of its own, so a part of them is degraded alike."""
     for choice in choices:
         seed = (int(choice.sha256[:12], 16) + 7919 * choice.top + choice.left + settings.seed) % 2**63
-        batch = degrade(sharp_crop(photos, choice, settings), MIXES[settings.mix], torch.Generator().manual_seed(seed))
+        batch = degrade(sharp_crop(photos, choice, settings), settings.mix, torch.Generator().manual_seed(seed))
         name = f"{choice.photo} at {choice.left},{choice.top}"
         yield PhotoInput(name, np.ascontiguousarray(batch.degraded.clamp(0.0, 1.0).numpy()))

@@ -98,6 +98,7 @@ class ShapeContract:
         receptive_radius: Farthest input pixel that an output pixel depends on.
         tile_exact: Whether tiled output was found equal to untiled output, bit for bit.
         largest: (height, width) of the largest window that the file takes, or None for any.
+        smallest: The same of the smallest.
         tile_sizes: Tile sides it was tried with.
     """
 
@@ -108,6 +109,7 @@ class ShapeContract:
     receptive_radius: int
     tile_exact: bool = False
     largest: tuple[int, int] | None = None
+    smallest: tuple[int, int] | None = None
     tile_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.degrade.resize import downsample
 from ensharpen_edge.degrade.soft_photo import gate_cases, soft_photo
+from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.export.gate import GatePair
 from ensharpen_edge.export.probes import to_batch
@@ -38,11 +40,32 @@ def gate_pairs(folders: Sequence[Path] = (), task: str = "sharpen") -> Iterator[
     """
     if not folders:
         yield from _degraded("bundled", bundled_photos(), task)
-    for folder in folders:
+    for name, folder in zip(distinct_names(folders), folders, strict=True):
         if (folder / BLURRED).is_dir() and (folder / SHARP).is_dir():
-            yield from _real_pairs(folder)
+            yield from _real_pairs(name, folder)
         else:
-            yield from _degraded(folder.name, _sharp_crops(folder), task)
+            yield from _degraded(name, _sharp_crops(folder), task)
+
+
+def refuse_calibrated(folders: Sequence[Path], calibrated: Collection[str]) -> None:
+    """Stop when a photograph judges an export that was calibrated with it.
+
+    Args:
+        folders: As for `gate_pairs`.
+        calibrated: sha256 of the pixels of the photographs that were calibrated with.
+
+    Raises:
+        BadInputError: Names them.
+    """
+    for folder in folders:
+        real = (folder / BLURRED).is_dir() and (folder / SHARP).is_dir()
+        paths = [path for part in ((BLURRED, SHARP) if real else ("",)) for path in list_photos(folder / part)]
+        seen = [path for path in paths if sha256(read_photo(path).rgb.data).hexdigest() in calibrated]
+        if seen:
+            raise BadInputError(
+                f"{len(seen)} photographs of {folder} were calibrated with: {', '.join(p.name for p in seen[:5])}",
+                hint="give --data other photographs than --calib, or the gate will flatter",
+            )
 
 
 def _degraded(name: str, photos: Iterable[tuple[str, U8]], task: str) -> Iterator[GatePair]:
@@ -70,7 +93,7 @@ def _sharp_crops(folder: Path) -> Iterator[tuple[str, U8]]:
         raise BadInputError(f"{folder}: no photograph of at least {CROP}x{CROP} pixels to gate on")
 
 
-def _real_pairs(folder: Path) -> Iterator[GatePair]:
+def _real_pairs(name: str, folder: Path) -> Iterator[GatePair]:
     for path in list_photos(folder / BLURRED)[:MOST]:
         partner = folder / SHARP / path.name
         if not partner.is_file():
@@ -79,7 +102,7 @@ def _real_pairs(folder: Path) -> Iterator[GatePair]:
         if blurred.shape != sharp.shape:
             raise BadInputError(f"{path}: {blurred.shape[:2]} pixels, its sharp partner {sharp.shape[:2]}")
         blurred, sharp = _centre(blurred, PAIR_CROP), _centre(sharp, PAIR_CROP)
-        yield GatePair(path.name, f"{folder.name}, real blur", to_batch(blurred), to_batch(sharp))
+        yield GatePair(path.name, f"{name}, real blur", to_batch(blurred), to_batch(sharp))
 
 
 def _centre(image: U8, side: int) -> U8:

@@ -27,12 +27,13 @@ from ensharpen_edge.artifact import (
     seal,
     sha256_of,
 )
+from ensharpen_edge.calibration.table import load_table
 from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.errors import BadInputError, EnsharpenError, ParityError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
 from ensharpen_edge.export.gate import AGREEMENT, GatePair, GateReport, check_quality, score_pairs
-from ensharpen_edge.export.gate_photos import gate_pairs
+from ensharpen_edge.export.gate_photos import gate_pairs, refuse_calibrated
 from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import LIMITS, PIXELS_OUT, ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
@@ -160,6 +161,9 @@ def _build(
     )
     if build.quantization:
         evidence["quantization"] = build.quantization
+    if request.data and "table" in build.quantization:
+        table = load_table(Path(build.quantization["table"]))
+        refuse_calibrated(request.data, {choice.sha256 for choice in table.choices})
     if request.fault == "artifact":
         damage_file(folder / build.model_file)
     manifest = _manifest(request, checkpoint, build)

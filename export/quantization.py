@@ -40,7 +40,6 @@ class QuantizationRequest:
         plan: File of a plan, `ALL_LAYERS`, or None for the one beside the table or a new one.
         wanted: Scheme, range method, rounding, limits of a new plan.
         count, crop: Of the crops, when there are photographs.
-        mix: Degradations, or None for those the network was trained with.
         allow_few: Accept fewer than 16 distinct photographs.
         cache: Folder of decoded photographs, or None.
     """
@@ -50,7 +49,6 @@ class QuantizationRequest:
     wanted: PlanRequest = field(default_factory=PlanRequest)
     count: int = 128
     crop: int = 256
-    mix: str | None = None
     allow_few: bool = False
     cache: Path | None = None
 
@@ -117,7 +115,7 @@ def quantize_graph(graph: FloatGraph, request: QuantizationRequest, folder: Path
         folder = request.calibration
         table, chosen, settings = _given_table(graph, folder), None, Preprocessing()
     else:
-        settings = Preprocessing(request.mix or training_mix(graph.training), request.crop)
+        settings = Preprocessing(training_mix(graph.training), request.crop)
         table, chosen = _made_table(graph, request, settings, folder, step)
     quantizer = Quantizer(equalised(graph.model, table.scales), table, request.wanted.settings)
     plan = _plan(graph, request, quantizer, chosen, settings, folder, step)

@@ -85,18 +85,22 @@ def output_paths(photos: list[Path], folder: Path, suffix: str | None) -> list[P
     """Where each photograph goes.
 
     Raises:
-        UsageError: Two would get the same name, one would overwrite a file beside the sources, or an unknown format.
+        UsageError: Two would get the same name, one would overwrite a source or a file beside the sources, or an
+            unknown format.
     """
     if suffix is not None and f".{suffix}" not in SUFFIXES:
         raise UsageError(f"--format {suffix!r} is not written", hint=f"known: {', '.join(s[1:] for s in SUFFIXES)}")
     targets: dict[str, tuple[Path, Path]] = {}
-    sources_folders = {photo.parent.absolute() for photo in photos}
+    # However a folder is written, `..` and links included, it is the same folder.
+    source_folders = {photo.parent.resolve() for photo in photos}
+    sources = {photo.resolve() for photo in photos}
     for photo in dict.fromkeys(photos):
         target = folder / (photo.name if suffix is None else f"{photo.stem}.{suffix}")
         key = str(target).casefold()  # some file systems do not tell A from a
         if photo.name and key in targets:
             raise UsageError(f"{photo} and {targets[key][0]} would both be written to {target}")
-        if folder.absolute() in sources_folders and os.path.lexists(target):
+        beside = folder.resolve() in source_folders and os.path.lexists(target)
+        if beside or target.resolve() in sources:
             raise UsageError(f"{target}: exists beside the photographs", hint="choose another folder with -o")
         targets[key if photo.name else str(photo)] = (photo, target)
     return [target for _, target in targets.values()]

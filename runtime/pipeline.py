@@ -11,12 +11,12 @@ from typing import Literal, TypeVar
 import numpy as np
 from PIL import Image
 
-from ensharpen_edge.artifact import FLOAT_DTYPE, Artifact, IoContract
+from ensharpen_edge.artifact import FLOAT_DTYPE, Artifact, IoContract, ShapeContract
 from ensharpen_edge.errors import QualityError, UsageError
 from ensharpen_edge.imaging.photo import U8, Photo
 from ensharpen_edge.runtime.codes import Codes, codes_to_pixels, floats_to_pixels, pixels_to_codes
 from ensharpen_edge.runtime.engine import F32, Batch, Engine
-from ensharpen_edge.runtime.tiling import Span, Tile, TilePlan, plan_fixed, plan_tiles
+from ensharpen_edge.runtime.tiling import Span, Tile, TilePlan, plan_fixed, plan_tiles, round_up
 
 Frame = U8 | F32
 FrameT = TypeVar("FrameT", U8, F32)
@@ -71,7 +71,7 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
     An artifact that is not tile-exact is never cut by `auto`.
 
     Raises:
-        UsageError: A tile side for an artifact that cannot be tiled.
+        UsageError: A tile side for an artifact that cannot be tiled, or one whose windows are too small for tiles.
     """
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
@@ -79,11 +79,28 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
     if tile == "auto":
         fits = shape.largest is None or (height <= shape.largest[0] and width <= shape.largest[1])
         small = height * width <= AUTO_WHOLE_FRAME
-        tile = AUTO_TILE if shape.tile_exact and not (small and fits) else "off"
+        tile = _largest_tile(shape) if shape.tile_exact and not (small and fits) else "off"
     if isinstance(tile, int):
         check_tileable(artifact)
     side = None if tile == "off" else tile
-    return plan_tiles(height, width, tile=side, halo=shape.halo, stride=shape.multiple_of)
+    return plan_tiles(
+        height, width, tile=side, halo=shape.halo, stride=shape.multiple_of, smallest=shape.smallest or (1, 1)
+    )
+
+
+def _largest_tile(shape: ShapeContract) -> int:
+    """`AUTO_TILE`, or as much as a window that the file takes keeps between its halos."""
+    if shape.largest is None:
+        return AUTO_TILE
+    halo = round_up(shape.halo, shape.multiple_of)
+    kept = min(shape.largest) // shape.multiple_of * shape.multiple_of - 2 * halo
+    if kept < shape.multiple_of:
+        raise UsageError(
+            f"this file takes windows of up to {shape.largest[0]}x{shape.largest[1]} pixels, which leaves nothing "
+            f"between two halos of {halo}",
+            hint=f"build it for at least {2 * halo + shape.multiple_of} pixels, or give it smaller photographs",
+        )
+    return min(AUTO_TILE, kept)
 
 
 class WindowBuffer:

@@ -95,7 +95,9 @@ def plan_axis(length: int, window: int, halo: int, stride: int) -> tuple[Span, .
     return tuple(spans)
 
 
-def plan_tiles(height: int, width: int, *, tile: int | None, halo: int, stride: int) -> TilePlan:
+def plan_tiles(
+    height: int, width: int, *, tile: int | None, halo: int, stride: int, smallest: tuple[int, int] = (1, 1)
+) -> TilePlan:
     """Cut a frame of any size.
 
     Args:
@@ -103,6 +105,7 @@ def plan_tiles(height: int, width: int, *, tile: int | None, halo: int, stride: 
         tile: Most pixels kept per inner tile and axis, rounded up to the stride; the tiles are then made equally
             large. None for the whole frame at once.
         halo, stride: From the artifact's manifest.
+        smallest: (height, width) of the smallest window; smaller frames are padded up to it.
 
     Raises:
         UsageError: A tile below 1 pixel.
@@ -110,10 +113,11 @@ def plan_tiles(height: int, width: int, *, tile: int | None, halo: int, stride: 
     if tile is not None and tile < 1:
         raise UsageError(f"--tile must be 'auto', 'off' or a number of pixels, got {tile}")
     halo = round_up(halo, stride)
-    lengths = round_up(height, stride), round_up(width, stride)
+    least = round_up(smallest[0], stride), round_up(smallest[1], stride)
+    lengths = max(least[0], round_up(height, stride)), max(least[1], round_up(width, stride))
     rows, columns = (
-        plan_axis(length, length if tile is None else even_window(length, tile, halo, stride), halo, stride)
-        for length in lengths
+        plan_axis(length, length if tile is None else max(side, even_window(length, tile, halo, stride)), halo, stride)
+        for length, side in zip(lengths, least, strict=True)
     )
     return TilePlan(*lengths, rows, columns)
 

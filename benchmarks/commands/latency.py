@@ -10,7 +10,6 @@ import typer
 from rich.table import Table
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.artifact_names import artifact_names
 from ensharpen_edge.benchmarks.commands.options import Json, Side, warn_if_busy
 from ensharpen_edge.benchmarks.latency import EQUAL, Latency, compare_latency, effort_for
 from ensharpen_edge.benchmarks.machine import fingerprint, machine_state
@@ -25,6 +24,7 @@ from ensharpen_edge.benchmarks.records import (
 )
 from ensharpen_edge.benchmarks.subjects import NotRun, find_artifacts
 from ensharpen_edge.console import print_json, stderr, stdout
+from ensharpen_edge.distinct_names import distinct_names
 
 _ENOUGH_FOR_P99 = 100
 
@@ -111,7 +111,7 @@ def _profiles(
 ) -> dict[str, dict[str, float]]:
     """Of the timed artifacts whose runtime tells."""
     timed, found = {row.name for row in rows}, {}
-    for name, path in zip(artifact_names(folders), folders, strict=True):
+    for name, path in zip(distinct_names(folders), folders, strict=True):
         artifact = Artifact.open(path)
         if name in timed and has_operator_times(artifact):
             found[name] = operator_times(artifact, frame, threads, rounds)

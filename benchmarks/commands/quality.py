@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.artifact_names import artifact_names, baseline_name
+from ensharpen_edge.benchmarks.baseline_artifact import baseline_name
 from ensharpen_edge.benchmarks.card_scores import open_card, record_scores
 from ensharpen_edge.benchmarks.commands.options import Artifacts, Json, Threads
 from ensharpen_edge.benchmarks.contact_sheet import sheet_rows, write_contact_sheet
@@ -23,6 +23,7 @@ from ensharpen_edge.benchmarks.quality_plan import plan_suites
 from ensharpen_edge.benchmarks.quality_report import edge_table, suite_json, suite_table
 from ensharpen_edge.benchmarks.suites import LEVIN, SUITES
 from ensharpen_edge.console import print_json, progress, stdout
+from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.metrics.registry import METRICS, load_metrics
 from ensharpen_edge.runtime.registry import open_engine
@@ -81,7 +82,7 @@ def quality(
       ensharpen-bench quality build/nano-onnx-fp32 --data CBSD68 --suite gaussian --suite disk --oracle wiener
       --markdown quality.md --sheet quality.png
     """
-    names = artifact_names(artifacts)
+    names = distinct_names(artifacts)
     reserved = {DEGRADED, BEST_UNSHARP} & set(names)
     if reserved:
         raise UsageError(f"an artifact's folder cannot be called {reserved.pop()!r} here", hint="rename it")

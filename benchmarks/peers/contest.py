@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ensharpen_edge.benchmarks.artifact_names import artifact_names
 from ensharpen_edge.benchmarks.peers.classical import CLASSICAL, ClassicalPeer, Sharpen
 from ensharpen_edge.benchmarks.peers.networks.registry import NETWORKS, network_onnx
 from ensharpen_edge.benchmarks.peers.onnx_model import GRID, OnnxModel
@@ -20,7 +19,8 @@ from ensharpen_edge.benchmarks.statistics import summarize
 from ensharpen_edge.benchmarks.subjects import NotRun, noise_image, open_subjects
 from ensharpen_edge.benchmarks.suites import Case, degraded_photos
 from ensharpen_edge.benchmarks.timing import Effort, Run, measure
-from ensharpen_edge.errors import EnsharpenError
+from ensharpen_edge.distinct_names import distinct_names
+from ensharpen_edge.errors import BadInputError, EnsharpenError
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.metrics.registry import load_metrics
 
@@ -134,16 +134,17 @@ def run_contest(
 def _enter(contest: Contest, stack: ExitStack) -> tuple[list[Contender], list[NotRun]]:
     found = [Contender(DEGRADED, BLIND, {"": lambda image, _kernel: image}, {}, 1.0)]
     subjects, absent = stack.enter_context(
-        open_subjects(
-            contest.artifacts, contest.size, contest.threads, artifact_names(list(contest.artifacts)), untimed=True
-        )
+        open_subjects(contest.artifacts, contest.size, contest.threads, distinct_names(contest.artifacts), untimed=True)
     )
     for subject in subjects:
+        if subject.artifact.manifest.io.enlarges != 1:
+            absent.append(NotRun(subject.name, "not run: it enlarges, the methods beside it keep the size"))
+            continue
         method = artifact_method(subject.artifact, subject.engine)
         runs: dict[str, Run] = {} if subject.untimed else {"": subject.run}
         found.append(Contender(subject.name, BLIND, {"": _ignoring(method)}, runs, subject.megapixels))
         absent += [NotRun(subject.name, subject.untimed)] if subject.untimed else []
-    for path, name in zip(contest.models, artifact_names(list(contest.models)), strict=True):
+    for path, name in zip(contest.models, distinct_names(contest.models), strict=True):
         model = OnnxModel(path, str(path), contest.threads)
         size = model.size or _on_grid(contest.size, GRID)
         found.append(Contender(name, BLIND, {"": _ignoring(model.sharpen)}, {"": _timed(model, size)}, _area(size)))
@@ -225,6 +226,12 @@ def _values(
     for pair in degraded_photos(photos, case):
         output = sharpen(pair.degraded, case.kernel)  # type: ignore[arg-type]
         target = pair.sharp.astype(np.float32) / np.float32(255)
+        if output.shape != target.shape:
+            raise BadInputError(
+                f"{pair.name}: a model makes {output.shape[1]}x{output.shape[0]} of it, and not {target.shape[1]}x"
+                f"{target.shape[0]}",
+                hint="models that keep the size can be compared",
+            )
         yield (
             float(measures["psnr"](output, target, data_range=1.0)),
             float(measures["ssim"](output, target, data_range=1.0)),

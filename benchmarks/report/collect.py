@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ensharpen_edge.artifact import Artifact, Manifest
-from ensharpen_edge.benchmarks.artifact_names import artifact_names
 from ensharpen_edge.benchmarks.latency import Latency, compare_latency
 from ensharpen_edge.benchmarks.machine import Fingerprint, MachineState, fingerprint, machine_state
 from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
@@ -17,6 +16,7 @@ from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.quality import artifact_method, run_method
 from ensharpen_edge.benchmarks.suites import SUITES, Case, Pair, degraded_photos
 from ensharpen_edge.benchmarks.timing import Effort
+from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.metrics.psnr import psnr
@@ -130,7 +130,7 @@ def collect(
     timed, notes = {row.name: row for row in rows}, {entry.name: entry.reason for entry in idle}
     pictures: dict[str, list[F32]] = {}
     entries = []
-    for name, artifact in zip(artifact_names(list(artifacts)), map(Artifact.open, artifacts), strict=True):
+    for name, artifact in zip(distinct_names(artifacts), map(Artifact.open, artifacts), strict=True):
         progress(f"quality of {name}")
         values: dict[str, float] = {}
         note = notes.get(name, "")

@@ -22,12 +22,16 @@ class DiskBlurConfig:
 
 
 def disk_kernels(radius: Tensor, size: int, oversampling: int = 8) -> Tensor:
-    """(N, size, size) disks that sum to 1; pixels on the rim weigh by the area covered (sampled on a fine grid)."""
+    """(N, size, size) disks that sum to 1; pixels on the rim weigh by the area covered (sampled on a fine grid).
+
+    A disk that falls between the points of that grid leaves the image as it is.
+    """
     fine = size * oversampling
     axis = (torch.arange(fine, dtype=radius.dtype, device=radius.device) + 0.5) / oversampling - size / 2
     inside = (axis[:, None] ** 2 + axis[None, :] ** 2)[None] <= (radius**2)[:, None, None]
     blocks = inside.to(radius.dtype).reshape(-1, size, oversampling, size, oversampling)
     kernels = blocks.mean(dim=(2, 4))
+    kernels[kernels.sum(dim=(1, 2)) == 0, size // 2, size // 2] = 1.0
     return kernels / kernels.sum(dim=(1, 2), keepdim=True)
 
 

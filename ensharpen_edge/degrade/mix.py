@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from ensharpen_edge.degrade.noise_registry import NoiseChoice, apply_noises
 from ensharpen_edge.degrade.registry import KERNEL_SIZE, BlurChoice, kernel_width, sample_kernels
 from ensharpen_edge.degrade.second_order import SecondOrderConfig, second_order
 from ensharpen_edge.degrade.soft_photo import to_eight_bit
-from ensharpen_edge.errors import UsageError
+from ensharpen_edge.errors import BadInputError, UsageError, require
 
 MARGIN = KERNEL_SIZE // 2
 """Pixels that `degrade` trims from each side."""
@@ -61,6 +62,21 @@ class DegradationMix:
         return dataclasses.asdict(self)
 
 
+def mix_from_dict(values: Mapping[str, Any]) -> DegradationMix:
+    """What `to_dict` wrote, on a card for instance; fields that are missing take their defaults.
+
+    Raises:
+        BadInputError: Not such a table.
+        MissingToolError: cattrs is not installed.
+    """
+    cattrs = require("cattrs", "train")
+    try:
+        mix: DegradationMix = cattrs.structure(values, DegradationMix)
+    except Exception as error:  # cattrs groups whatever a field raises
+        raise BadInputError(f"not a mix of degradations ({error})") from error
+    return mix
+
+
 @dataclass(frozen=True)
 class DegradedBatch:
     """A batch after the mix; all images float (N, 3, H, W).
@@ -91,7 +107,8 @@ def degrade(sharp: Tensor, mix: DegradationMix, generator: torch.Generator, stre
         sharp: float (N, 3, H, W) in [0, 1], with `MARGIN` pixels to spare on each side.
         mix: The distribution.
         generator: Source of all randomness, on the device of `sharp`.
-        strength: 1 draws from the whole ranges of blur and noise, 0 only their weakest ends.
+        strength: 1 draws from the whole ranges of blur and noise, 0 only the weakest ends of blur and no noise: levels
+            of noise are multiplied by it.
 
     Returns:
         Images of (N, 3, H - 2 * MARGIN, W - 2 * MARGIN).

@@ -93,7 +93,8 @@ class NoiseChoice:
         kind: Name in `NOISES`.
         weight: How often it is drawn, relative to the others.
         extent: Range of its level, or None for the noise's own: standard deviation in code values (gaussian), photons
-            at white (poisson), variance per unit of light (sensor).
+            at white (poisson), variance per unit of light (sensor). Whatever it is, a fifth of the images that draw
+            Gaussian noise get none (`GaussianNoiseConfig.clean`).
     """
 
     kind: str

@@ -93,7 +93,7 @@ def _to_photo(image: Image.Image, path: Path, *, sixteen_bit: bool) -> Photo:
     if image.mode in _SIXTEEN_BIT:
         values = np.asarray(image)
         opaque = None if transparency is None else np.where(values == transparency, 0, 255).astype(np.uint8)
-        return Photo(_sixteen_bit_to_rgb(values, path), opaque, True, None, exif, tuple(notes))
+        return Photo(_sixteen_bit_to_rgb(values, path), opaque, True, icc, exif, tuple(notes))
     if image.mode == "F":
         raise BadInputError(f"{path}: floating-point samples have no defined white", hint="convert to 16-bit first")
     if image.mode == "CMYK":

@@ -39,6 +39,8 @@ class Checkpoint:
 def save_checkpoint(network: Network, path: Path, card: dict[str, Any]) -> dict[str, Any]:
     """Write weights and card; returns the card with configuration and hash filled in.
 
+    Scores that were measured for these very weights stay on a card that is replaced.
+
     Args:
         network: A student in training or folded form, or a teacher.
         path: Ends in `.safetensors`; the card goes beside it.
@@ -53,10 +55,21 @@ def save_checkpoint(network: Network, path: Path, card: dict[str, Any]) -> dict[
         with whole_file(path.with_suffix(".json")) as card_file, whole_file(path) as weights:
             safetensors.save_file(state, weights, metadata={"format": "pt"})
             full = {**card, "config": network.config.to_dict(), "sha256": sha256_of(weights)}
+            if not full.get("scores"):
+                full["scores"] = _measured(path.with_suffix(".json"), full["sha256"])
             card_file.write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"{path}: cannot be written ({error})", hint="free some space") from error
     return full
+
+
+def _measured(card_path: Path, sha256: str) -> list[Any]:
+    """The scores on an earlier card, if it is of the same weights."""
+    try:
+        earlier = json.loads(card_path.read_text(encoding="utf-8"))
+        return list(earlier["scores"]) if earlier["sha256"] == sha256 else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

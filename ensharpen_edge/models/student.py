@@ -53,6 +53,9 @@ class Enlarge(nn.Module):
         )
 
     def forward(self, blocks: Tensor) -> Tensor:
+        if torch.is_autocast_enabled(blocks.device.type):
+            with torch.autocast(blocks.device.type, enabled=False):  # half precision would round the image itself
+                return F.conv2d(blocks, self.weight)
         return F.conv2d(blocks, self.weight)
 
 

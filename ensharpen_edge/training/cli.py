@@ -59,8 +59,8 @@ def train(
     ] = False,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files.")] = True,
     cache: Cache = None,
-    licence: Annotated[str, typer.Option(help="Licence of the weights, for the card.")] = "not stated",
-    source: Annotated[str, typer.Option(help="Origin and licences of the photographs, for the card.")] = "not stated",
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights, for the card.")] = None,
+    source: Annotated[str | None, typer.Option(help="Origin and licences of the photographs, for the card.")] = None,
 ) -> None:
     """Train a network to sharpen, on your own photographs.
 
@@ -81,8 +81,8 @@ def train(
         raise UsageError("training needs photographs", hint="give their folder with --data")
     _require_packages()
     from ensharpen_edge.data.cache import default_cache
-    from ensharpen_edge.training.card import Provenance
     from ensharpen_edge.training.launch import Hardware, start
+    from ensharpen_edge.training.provenance import Provenance, Statement, remember_statement
     from ensharpen_edge.training.recipe import find_recipe, load_recipe
     from ensharpen_edge.training.run import DataPaths, gather
     from ensharpen_edge.training.timeline_table import timeline_table
@@ -108,7 +108,9 @@ def train(
     trainer = Trainer(fabric, run_config, gathered.materials, folder, workers=workers)
     resumed = trainer.resume()
     timeline = trainer.plan()
+    stated = Statement()
     if fabric.is_global_zero:
+        stated = remember_statement(folder, licence, source)
         _introduce(gathered)
         stdout().print(timeline_table(run_config, timeline))
         if resumed:
@@ -124,7 +126,7 @@ def train(
         _finish(
             trainer,
             network,
-            Provenance(licence, source, gathered.photographs, gathered.megapixels, taught_by),
+            Provenance(stated, gathered.photographs, gathered.megapixels, taught_by),
             gathered.skipped,
         )
 
@@ -270,8 +272,9 @@ def _finish(trainer: Trainer, network: Any, provenance: Any, skipped: tuple[str,
     path = trainer.folder / f"{network.config.name}.safetensors"
     save_checkpoint(network, path, training_card(trainer, provenance))
     made = trainer.progress
-    compared = f" (input {trainer.last_score.before:.2f} dB)" if trainer.last_score else ""
-    stdout().print(f"{path}  validation {made.best_psnr:.2f} dB{compared}, step {made.best_step}")
+    stdout().print(
+        f"{path}  validation {made.best_psnr:.2f} dB (input {made.best_start:.2f} dB), step {made.best_step}"
+    )
     every = (*skipped, *trainer.skipped)
     if every:
         stderr().print(f"{len(every)} files were skipped: {'; '.join(every[:5])}{' ...' if len(every) > 5 else ''}")

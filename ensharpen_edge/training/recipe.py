@@ -143,7 +143,12 @@ def load_recipe(path: Path, overrides: dict[str, Any]) -> TrainConfig:
     if isinstance(table, dict):
         if "steps" in overrides or "minutes" in overrides:
             table = {key: value for key, value in table.items() if key not in ("steps", "minutes")}
-        taught = {**(table.get("distillation") or {}), **overrides.get("distillation", {})}
+        taught = table.get("distillation") or {}
+        if not isinstance(taught, dict):
+            raise UsageError(
+                f"{path}: distillation is a table of fields, got {taught!r}", hint="distillation: {teacher: ...}"
+            )
+        taught = {**taught, **overrides.get("distillation", {})}
         table = {**table, **overrides}
         if taught:
             table["distillation"] = taught

@@ -96,18 +96,24 @@ def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Call
             skipped += held_out.skipped
         refuse_overlap(training, held_out, "the validation photographs")
         source = FolderSource(training)
-    for folder in paths.evaluation:
-        refuse_overlap(training, load_photos(folder, 1, progress, paths.cache), str(folder))
     wanted = config.distillation
     labels = read_labels(Path(wanted.labels)) if wanted and wanted.labels else None
     if labels is not None:
         refuse_overlap(labels.photos, held_out, "the validation photographs")
+    for folder in paths.evaluation:
+        judging = load_photos(folder, 1, progress, paths.cache)
+        for taught in (training, labels.photos) if labels else (training,):
+            refuse_overlap(taught, judging, str(folder))
     teacher = open_teacher(wanted.teacher, fabric.device) if wanted and wanted.teacher else None
     if teacher is not None:
         _check_teacher(teacher, config)
     validation = validation_set(held_out, config.model.heads[0], config.known_mixes[config.stages[-1].mix])
-    taught = [labels.key if labels else "", teacher.key if teacher else ""]
-    parts = [paths.data if is_shards(paths.data) else "", *taught, training.names, training.fingerprints]
+    parts = [
+        paths.data if is_shards(paths.data) else "",
+        *((labels.key, len(labels)) if labels else ("", 0)),
+        teacher.key if teacher else "",
+        *(part for photos in (training, held_out) for part in (photos.names, photos.fingerprints)),
+    ]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
     return Gathered(Materials(source, validation, labels, teacher, key), len(training), training.megapixels, skipped)
 

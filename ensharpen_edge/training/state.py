@@ -27,6 +27,8 @@ class Progress:
         stage_steps: Length of each stage; empty until it is known.
         best_psnr: Best validation PSNR so far, dB.
         best_step: When that was.
+        best_start: PSNR of what the network was given there.
+        best_cases: PSNR of each of its cases: given, returned.
         seconds: Time spent training, over all starts.
         scaler: State of the loss scaler of half-precision arithmetic; empty when there is none.
     """
@@ -35,6 +37,8 @@ class Progress:
     stage_steps: tuple[int, ...] = ()
     best_psnr: float = float("-inf")
     best_step: int = 0
+    best_start: float = float("-inf")
+    best_cases: dict[str, tuple[float, float]] = field(default_factory=dict)
     seconds: float = 0.0
     scaler: dict[str, float] = field(default_factory=dict)
 

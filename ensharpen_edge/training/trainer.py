@@ -27,7 +27,7 @@ from ensharpen_edge.training.log import Report, RunLog
 from ensharpen_edge.training.objective import Objective
 from ensharpen_edge.training.state import Progress, RunState, load_state, load_weights, save_state, save_weights
 from ensharpen_edge.training.step import STATE_FILE, Stepper
-from ensharpen_edge.training.validation import ValidationScore, ValidationSet, picture, validate
+from ensharpen_edge.training.validation import ValidationSet, picture, validate
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -103,7 +103,6 @@ class Trainer:
         self.state = RunState(self.stepper.modules, self.stepper.optimizers, self.average)
         steps = place_by_steps(config.stages, config.steps).steps if config.steps else ()
         self.progress = Progress(stage_steps=steps)
-        self.last_score: ValidationScore | None = None
         self.skipped: list[str] = []
         """Photographs that turned out unusable during the run, and why."""
 
@@ -274,9 +273,15 @@ class Trainer:
 
     def _validate(self, log: RunLog) -> None:
         network = self.averaged_network()
-        score = self.last_score = validate(network, self.materials.validation)
+        score = validate(network, self.materials.validation)
         if score.after > self.progress.best_psnr:
-            self.progress = dataclasses.replace(self.progress, best_psnr=score.after, best_step=self.progress.step)
+            self.progress = dataclasses.replace(
+                self.progress,
+                best_psnr=score.after,
+                best_step=self.progress.step,
+                best_start=score.before,
+                best_cases=dict(score.cases),
+            )
             if self.fabric.is_global_zero:
                 save_weights(self.best_file, self.average)
         cases = {name: round(after, 4) for name, (_, after) in score.cases.items()}

@@ -78,7 +78,7 @@ def write_artifact(kit: Kit, out: Path, engine: bytes, precision: str, facts: di
     shutil.copy(str(kit.folder / GOLDEN), str(temporary / GOLDEN))
     body = {key: value for key, value in kit.manifest.items() if key != "digest"}
     fixed = list(shapes[0]) == list(shapes[2])
-    shape = dict(body["shape"], largest=list(shapes[2][2:]))
+    shape = dict(body["shape"], largest=list(shapes[2][2:]), smallest=list(shapes[0][2:]))
     if fixed:
         shape["height"], shape["width"] = shapes[2][2:]
     names = (ENGINE, GOLDEN)

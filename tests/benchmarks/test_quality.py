@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from ensharpen_edge.benchmarks.bootstrap import paired_bootstrap
 from ensharpen_edge.benchmarks.contact_sheet import SheetRow, write_contact_sheet
+from ensharpen_edge.benchmarks.edges import measure_edges
 from ensharpen_edge.benchmarks.periodic import periodic
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
 from ensharpen_edge.benchmarks.quality import Score
@@ -19,6 +20,7 @@ from ensharpen_edge.benchmarks.quality_markdown import markdown_report
 from ensharpen_edge.benchmarks.quality_report import SuiteResult
 from ensharpen_edge.benchmarks.suites import disk_kernel
 from ensharpen_edge.benchmarks.unsharp import unsharp_mask
+from ensharpen_edge.errors import UsageError
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.models.checkpoint import shipped_models
 
@@ -72,6 +74,13 @@ def test_what_is_continued_periodically_has_no_edges(photo):
     around, truth = periodic(soft)(image), soft(image, "wrap")
     assert around.shape == image.shape
     assert np.abs(around - truth).max() < 1e-3
+    twice = periodic(lambda seen: soft(seen).repeat(2, axis=0).repeat(2, axis=1))(image)
+    assert np.abs(twice - truth.repeat(2, axis=0).repeat(2, axis=1)).max() < 1e-3, "one that enlarges"
+
+
+def test_edges_of_what_enlarges_are_not_compared():
+    with pytest.raises(UsageError, match="twice enlarges"):
+        measure_edges({"twice": lambda image: image.repeat(2, axis=0).repeat(2, axis=1)})
 
 
 def test_circular_borders_cost_what_wrapping_brings(command, artifact, photo_folder):

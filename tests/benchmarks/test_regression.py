@@ -11,7 +11,9 @@ import pytest
 
 from ensharpen_edge.benchmarks.ci_formats import github_annotations, junit_xml, markdown
 from ensharpen_edge.benchmarks.comparing import Pairing, compare_effort, compare_versions, pair_artifacts
+from ensharpen_edge.benchmarks.measured_quality import measured_quality
 from ensharpen_edge.benchmarks.regression import GateRules, Outcome, Verdict, judge_new, judge_quality, judge_times
+from ensharpen_edge.benchmarks.suites import SUITES
 from ensharpen_edge.benchmarks.timing import measure
 from ensharpen_edge.errors import MissingToolError, UsageError
 
@@ -99,6 +101,14 @@ def test_what_the_base_lacks_has_a_budget_as_well():
     rules = GateRules(budget_ms=20.0)
     assert judge_new("x", queue(50, 51), rules).outcome is Outcome.OVER_BUDGET
     assert judge_new("x", queue(50, 10), rules).outcome is Outcome.NEW
+
+
+def test_folders_of_one_name_are_judged_apart(artifact, photo_folder, tmp_path):
+    for number, folder in enumerate((tmp_path / "a" / "test", tmp_path / "b" / "test")):
+        folder.mkdir(parents=True)
+        (folder / "x.png").symlink_to(sorted(photo_folder.glob("*.png"))[number])
+    found = measured_quality(artifact, [tmp_path / "a" / "test", tmp_path / "b" / "test"])
+    assert len(found) == 2 * len(SUITES["gaussian"])
 
 
 def test_what_cannot_run_is_named_and_fails_if_told(artifact, monkeypatch):

@@ -13,8 +13,9 @@ from ensharpen_edge.calibration.photo_choice import ChoiceConfig
 from ensharpen_edge.calibration.planning import Planning, PlanRequest, prepare_planning
 from ensharpen_edge.calibration.run import CalibrationRequest, ChosenPhotos, FloatGraph, choose_photos, run_calibration
 from ensharpen_edge.calibration.table import CalibrationTable
+from ensharpen_edge.degrade.mixes import MIXES
 
-SETTINGS = Preprocessing("soft", 96)
+SETTINGS = Preprocessing(MIXES["soft"], 96)
 
 
 @pytest.fixture(scope="session")

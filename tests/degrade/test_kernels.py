@@ -45,6 +45,12 @@ def test_kernels_are_normalised_centred_and_seeded(name):
         assert kernels.min() >= 0.0
 
 
+def test_a_disk_smaller_than_the_grid_leaves_the_image():
+    kernels = disk_kernels(torch.tensor([0.05, 2.0]), 25)
+    assert torch.isfinite(kernels).all()
+    assert kernels[0, 12, 12] == kernels[0].sum() == 1.0
+
+
 def test_generalised_gaussian_of_exponent_one_is_the_gaussian():
     sigma_x, sigma_y, angle = torch.tensor([2.0]), torch.tensor([1.2]), torch.tensor([0.6])
     ours = generalised_kernels(sigma_x, sigma_y, angle, torch.ones(1), 25, "generalised")

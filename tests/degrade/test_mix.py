@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 import torch
 
 from ensharpen_edge.degrade.colour_cast import ColourCastConfig, sample_and_cast
 from ensharpen_edge.degrade.linear_light import from_linear, to_linear
-from ensharpen_edge.degrade.mix import MARGIN, DegradationMix, DegradedBatch, degrade
+from ensharpen_edge.degrade.mix import MARGIN, DegradationMix, DegradedBatch, degrade, mix_from_dict
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.degrade.noise import GaussianNoiseConfig, add_noise, sample_noise_levels
 from ensharpen_edge.degrade.noise_registry import NOISES, NoiseChoice, apply_noises
 from ensharpen_edge.degrade.registry import BLURS, BlurChoice, kernel_width, sample_kernels
-from ensharpen_edge.degrade.second_order import SecondOrderConfig, second_order
-from ensharpen_edge.errors import UsageError
+from ensharpen_edge.degrade.second_order import Pass, SecondOrderConfig, second_order
+from ensharpen_edge.errors import BadInputError, UsageError
 
 
 def test_transfer_curve_round_trips_and_meets_known_values():
@@ -149,6 +150,16 @@ def test_colour_casts_change_colours_not_structure(crops):
     assert torch.allclose(colours[:, 0], colours[:, 2], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", MIXES)
+def test_a_mix_on_a_card_is_the_mix(name):
+    card = json.loads(json.dumps(MIXES[name].to_dict()))
+    assert mix_from_dict(card) == MIXES[name]
+    del card["eight_bit"]
+    assert mix_from_dict(card) == dataclasses.replace(MIXES[name], eight_bit=DegradationMix().eight_bit)
+    with pytest.raises(BadInputError, match="not a mix"):
+        mix_from_dict({"blurs": [{"kind": "fog"}]})
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -160,6 +171,9 @@ def test_colour_casts_change_colours_not_structure(crops):
         lambda: NoiseChoice("poisson", extent=(0.0, 100.0)),
         lambda: NoiseChoice("none", extent=(1.0, 2.0)),
         lambda: DegradationMix(identity=1.5),
+        lambda: Pass((2.0, 1.0), 1.0, 0.2, 0.7, (0.35, 1.5), (1.0, 30.0), (0.05, 3.0)),
+        lambda: Pass((0.2, 3.0), 1.0, 0.6, 0.7, (0.35, 1.5), (1.0, 30.0), (0.05, 3.0)),
+        lambda: Pass((0.2, 3.0), 1.0, 0.2, 0.7, (0.0, 1.5), (1.0, 30.0), (0.05, 3.0)),
         lambda: DegradationMix(blurs=(BlurChoice("gaussian", 0.0),)),
         lambda: BLURS["defocus disk"].kernels(1, torch.Generator(), extent=(1.0, 20.0)),
         lambda: BLURS["gaussian"].kernels(1, torch.Generator(), extent=(2.0, 1.0)),

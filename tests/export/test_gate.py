@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from ensharpen_edge.calibration.photo_choice import ChoiceConfig, choose_crops
+from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.errors import BadInputError, QualityError
 from ensharpen_edge.export.gate import GateLimits, check_quality, score_pairs
-from ensharpen_edge.export.gate_photos import gate_pairs
+from ensharpen_edge.export.gate_photos import gate_pairs, refuse_calibrated
 from ensharpen_edge.export.pipeline import torch_run
 from ensharpen_edge.models.checkpoint import find_checkpoint
 
@@ -116,3 +118,10 @@ def test_photographs_of_the_user(photo_folder, tmp_path):
     assert all(pair.sharp.shape == (1, 3, 256, 256) for pair in pairs)
     with pytest.raises(BadInputError, match="no photographs"):
         list(gate_pairs([tmp_path]))
+
+
+def test_photographs_that_were_calibrated_with_do_not_judge(photo_folder):
+    refuse_calibrated([photo_folder], {"0" * 64})
+    (choice, *_) = choose_crops(load_photos(photo_folder), ChoiceConfig(6, 64, allow_few=True))
+    with pytest.raises(BadInputError, match=f"1 photographs of .* were calibrated with: {choice.photo}"):
+        refuse_calibrated([photo_folder], {choice.sha256})

@@ -54,6 +54,17 @@ def test_photographs_in_quantized_artifact_out(exported):
         assert np.abs(engine.run(golden.input) - golden.expected).max() < 1e-6
 
 
+def test_what_was_calibrated_with_is_no_judge(command, exported, photo_folder, tmp_path):
+    out, _ = exported
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", out / "nano-calibration",
+        "--data", photo_folder, "--out", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 9
+    assert "were calibrated with" in done.stderr
+    assert not (tmp_path / "nano-onnx-int8").exists()
+
+
 def test_the_table_serves_again_and_for_one_size(command, exported, tmp_path):
     out, _ = exported
     folder = out / "nano-calibration"

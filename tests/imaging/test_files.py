@@ -147,6 +147,14 @@ def test_sixteen_bit_grey(tmp_path):
     assert "16-bit" in photo.notes[0]
 
 
+def test_sixteen_bit_grey_keeps_its_profile(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    ramp = np.linspace(0, 65535, 80 * 60).reshape(60, 80).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "a.png", icc_profile=profile)
+    write_photo(read_photo(tmp_path / "a.png"), tmp_path / "b.png")
+    assert Image.open(tmp_path / "b.png").info["icc_profile"] == profile
+
+
 def test_sixteen_bit_grey_with_a_transparent_value(tmp_path):
     ramp = np.linspace(0, 65535, 80 * 60).reshape(60, 80).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "a.png", transparency=int(ramp[10, 10]))

@@ -212,6 +212,15 @@ def test_enlarging_anchor_is_nearest_neighbour(scale):
     assert torch.equal(enlarged, torch.nn.functional.interpolate(image, scale_factor=scale, mode="nearest"))
 
 
+def test_half_precision_does_not_round_the_image_that_is_enlarged():
+    """The residual of an untrained network is zero, so what training sees is the anchor."""
+    student = Student(dataclasses.replace(TINY, heads=("upscale2",))).train()
+    image = torch.rand(1, 3, 16, 24)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        output = student(image)
+    assert torch.equal(output, torch.nn.functional.interpolate(image, scale_factor=2, mode="nearest"))
+
+
 def test_growing_runs_fewer_blocks():
     student = lively(dataclasses.replace(TINY, depths=(2, 2, 4, 2, 2))).train()
     image = torch.rand(1, 3, 32, 32)

@@ -145,6 +145,24 @@ def test_the_source_is_never_overwritten(command, artifact, inputs):
     assert (inputs / "good.png").read_bytes() == original
 
 
+def test_the_source_is_not_overwritten_by_another_name_of_its_folder(command, artifact, inputs, tmp_path):
+    """`..`, links to the folder, and a source that is itself a link into the output folder."""
+    original = (inputs / "good.png").read_bytes()
+    (tmp_path / "link").symlink_to(inputs)
+    (tmp_path / "alias").mkdir()
+    (tmp_path / "alias" / "good.png").symlink_to(inputs / "good.png")
+    for source, folder in (
+        (inputs / "good.png", tmp_path / "link"),
+        (inputs / ".." / "in" / "good.png", inputs),
+        (inputs / "good.png", tmp_path / "link" / ".." / "in"),
+        (tmp_path / "alias" / "good.png", inputs),
+    ):
+        done = command("ensharpen-run", artifact.path, source, "-o", folder)
+        assert done.returncode == 2, (source, folder)
+        assert "exists beside" in done.stderr
+        assert (inputs / "good.png").read_bytes() == original
+
+
 def test_two_photographs_of_one_name(command, artifact, inputs, tmp_path):
     (tmp_path / "other").mkdir()
     shutil.copy(inputs / "good.png", tmp_path / "other" / "good.png")

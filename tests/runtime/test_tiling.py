@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import numpy as np
 import pytest
 
+from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.runtime.pipeline import WindowBuffer, plan_for, sharpen_frame
@@ -105,6 +107,26 @@ def test_floats_are_bit_equal_too(artifact, engine, canvas, seed):
             columns.keep_start - columns.start : columns.keep_end - columns.start,
         ]
         assert np.array_equal(kept, whole[:, rows.keep_start : rows.keep_end, columns.keep_start : columns.keep_end])
+
+
+def limited(artifact, smallest: tuple[int, int], largest: tuple[int, int]) -> Artifact:
+    """The artifact as if its file took windows of these sizes only, as an engine does."""
+    shape = dataclasses.replace(artifact.manifest.shape, smallest=smallest, largest=largest)
+    return Artifact(artifact.path, dataclasses.replace(artifact.manifest, shape=shape))
+
+
+def test_windows_keep_to_what_the_file_takes(artifact, engine, canvas):
+    for smallest, largest in (((64, 64), (256, 256)), ((96, 160), (208, 320))):
+        shy = limited(artifact, smallest, largest)
+        for height, width in ((40, 30), (200, 300), (480, 640), (3000, 4000)):
+            window = plan_for(shy, height, width).window
+            assert all(low <= side <= high for low, side, high in zip(smallest, window, largest, strict=True))
+        frame = canvas[:320, :480]
+        whole, _ = sharpen_frame(engine, artifact.manifest.io, plan_for(artifact, 320, 480, "off"), frame)
+        cut, _ = sharpen_frame(engine, artifact.manifest.io, plan_for(shy, 320, 480), frame)
+        assert np.array_equal(cut, whole)
+    with pytest.raises(UsageError, match="leaves nothing between"):
+        plan_for(limited(artifact, (8, 8), (112, 112)), 300, 300)
 
 
 def test_a_shared_buffer_changes_nothing(artifact, engine, canvas):

@@ -137,6 +137,9 @@ adversarial: {weight: 0.002}
         ({"model": {"like": "nano", "heads": ["denoise"]}, "adversarial": {}}, "sharpen"),
         ({"model": {"like": "nano", "heads": ["colour"]}, "distillation": {"teacher": "nano"}}, "sharpen"),
         ({"losses": [{"kind": "perceptual"}], "stages": [{"crop": 24}]}, "32 pixels"),
+        ({"mixes": {"a": {"compression": {"subsampled": 2.0}}}}, "subsampled"),
+        ({"mixes": {"a": {"passes": {"quality": [0, 500]}}}}, "JPEG"),
+        ({"mixes": {"a": {"passes": {"sinc": -0.1}}}}, "sinc"),
         ({1: 2}, "mine.yaml"),
     ],
     ids=str,
@@ -168,3 +171,6 @@ def test_schedule():
     assert rates[-1] == pytest.approx(1e-6)
     assert all(a <= b for a, b in itertools.pairwise(rates[:100]))
     assert all(a >= b for a, b in itertools.pairwise(rates[100:]))
+    short = [cosine_with_warmup(step, 50, 1e-3) for step in range(51)]
+    assert max(short) == pytest.approx(1e-3)
+    assert short[-1] == pytest.approx(1e-6), "a short run comes to rest as well"

@@ -65,9 +65,13 @@ def test_command_trains_and_refuses_to_overwrite(command, named_folder, recipe, 
     again = command("ensharpen-train", *arguments)
     assert again.returncode == 2
     assert "--resume" in again.stderr
-    resumed = command("ensharpen-train", *arguments, "--resume")
+    card = {**checkpoint.card, "scores": [{"suite": "of these weights"}]}
+    (run / "tiny.json").write_text(json.dumps(card))
+    resumed = command("ensharpen-train", *arguments[:-2], "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "resumed at step 40" in resumed.stderr
+    assert load_checkpoint(run / "tiny.safetensors").card == card, "licence, validation and scores are what they were"
+    assert set(card["validation"]["cases"]) >= {"shake", "soft 1.6/2.55"}
     picture = tmp_path / "curves.png"
     assert command("ensharpen-train", "curves", run, "--out", picture).returncode == 0
     assert Image.open(picture).size[0] > 1000
@@ -159,6 +163,8 @@ def test_label_then_distil(command, named_folder, recipe, cache, tmp_path):
     assert done.returncode == 0, done.stderr
     assert all("teacher" in r["terms"] for r in records(tmp_path / "run") if "loss" in r)
     assert len(load_checkpoint(tmp_path / "run" / "tiny.safetensors").card["training"]["teacher"]) == 64
+    done = command("ensharpen-train", *settings, "--out", tmp_path / "judged", "--evaluation", named_folder)
+    assert done.returncode == 9, "what a teacher labelled is trained on as well"
     done = command("ensharpen-train", *arguments[:-1], "fog")
     assert done.returncode == 2
     assert "unknown mix" in done.stderr
