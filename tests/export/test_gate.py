@@ -16,9 +16,13 @@ from ensharpen_edge.export.pipeline import torch_run
 from ensharpen_edge.models.checkpoint import find_checkpoint
 
 
+def shipped(name):
+    return torch_run(find_checkpoint(name).network)
+
+
 @pytest.fixture(scope="module")
 def student():
-    return torch_run(find_checkpoint("nano").network)
+    return shipped("nano")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,11 @@ def test_the_student_itself_passes(student, pairs):
     assert report.retained == 1.0
     assert report.mean_student > report.mean_degraded + 1.0
     assert len(report.scores) == len(pairs) >= 12
+
+
+def test_larger_students_sharpen_more(student, pairs):
+    means = [score_pairs(run, run, pairs).mean_student for run in (student, shipped("small"), shipped("base"))]
+    assert means[0] + 0.1 < means[1] < means[2] - 0.05
 
 
 def test_an_export_that_returns_its_input_fails(student, pairs):
