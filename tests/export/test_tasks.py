@@ -1,4 +1,4 @@
-"""The shipped networks of other tasks, from weights to photographs: one removes noise, one enlarges."""
+"""The shipped networks for other photographs: one for noisy and compressed ones, one removes noise, one enlarges."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ def measured(command, artifact, photo_folder, *arguments) -> dict:
     assert done.returncode == 0, done.stderr
     (suite,) = json.loads(done.stdout)["suites"]
     return suite["methods"]
+
+
+def test_compressed_and_noisy_photographs_have_a_network_of_their_own(command, photo_folder, tmp_path):
+    small, snapshots = (
+        export_model(ExportRequest(name, "onnx", "fp32", tmp_path)).artifact for name in ("small", "small-snapshots")
+    )
+    for suite in ("jpeg", "noise"):
+        gains = [
+            measured(command, artifact, photo_folder, "--suite", suite, "--limit", 3)[artifact.path.name]["psnr"]
+            for artifact in (small, snapshots)
+        ]
+        assert gains[0] + 0.1 < gains[1], suite
 
 
 def test_noise_is_removed(command, denoiser, photo_folder):
