@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GROUND = {"errors", "artifact", "console", "whole_file", "process_memory", "imaging", "__init__"}
+GROUND = {"errors", "artifact", "console", "whole_file", "process_memory", "distinct_names", "imaging", "__init__"}
 ALLOWED = {
     "errors": set(),
     "whole_file": {"errors"},
     "process_memory": set(),
+    "distinct_names": set(),
     "artifact": {"errors", "whole_file"},
     "console": {"errors"},
     "imaging": {"errors", "whole_file", "imaging"},
@@ -32,6 +33,7 @@ ALLOWED = {
 TORCH_FREE = {
     "errors",
     "process_memory",
+    "distinct_names",
     "artifact",
     "console",
     "imaging",
