@@ -80,17 +80,18 @@ def calibrate(
         )
     if crop % manifest.shape.multiple_of:
         raise UsageError(f"--crop must be a multiple of {manifest.shape.multiple_of} for {manifest.name}, got {crop}")
-    from ensharpen_edge.calibration.degraded_crops import Preprocessing, named_mix, training_mix
+    from ensharpen_edge.calibration.degraded_crops import Preprocessing, training_mix
     from ensharpen_edge.calibration.photo_choice import ChoiceConfig
     from ensharpen_edge.calibration.plan import names_in, plan_file, save_plan
     from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
     from ensharpen_edge.calibration.recipe import QuantizationSettings
     from ensharpen_edge.calibration.run import CalibrationRequest, FloatGraph, choose_photos, run_calibration
     from ensharpen_edge.data.cache import default_cache
+    from ensharpen_edge.degrade.mixes import find_mix
 
     wanted = PlanRequest(QuantizationSettings(scheme, method, rounding), names_in(keep), max_drop)
     graph = FloatGraph.of_artifact(opened)
-    settings = Preprocessing(named_mix(mix) if mix else training_mix(graph.training), crop, seed)
+    settings = Preprocessing(find_mix(mix) if mix else training_mix(graph.training), crop, seed)
     choice = ChoiceConfig(count, settings.chosen_side, seed, allow_few)
     request = CalibrationRequest(data, choice, settings, method, samples, threads, cache or default_cache())
     folder = out or artifact.with_name(f"{artifact.name}-calibration")

@@ -15,7 +15,6 @@ from ensharpen_edge.data.cache import release_pages
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.degrade.mix import MARGIN, DegradationMix, degrade, mix_from_dict
 from ensharpen_edge.degrade.mixes import MIXES
-from ensharpen_edge.errors import unknown_name
 
 ANY_PHOTO = "photo"
 
@@ -38,17 +37,6 @@ def training_mix(training: Mapping[str, Any]) -> DegradationMix:
     if isinstance(defined, Mapping) and isinstance(defined.get(name), Mapping):
         return mix_from_dict(defined[name])
     return MIXES.get(name, MIXES[ANY_PHOTO])
-
-
-def named_mix(name: str) -> DegradationMix:
-    """A mix of the library.
-
-    Raises:
-        UsageError: An unknown name.
-    """
-    if name not in MIXES:
-        raise unknown_name("mix", name, MIXES)
-    return MIXES[name]
 
 
 @dataclass(frozen=True)

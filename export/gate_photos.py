@@ -41,7 +41,7 @@ def gate_pairs(folders: Sequence[Path] = (), task: str = "sharpen") -> Iterator[
     if not folders:
         yield from _degraded("bundled", bundled_photos(), task)
     for name, folder in zip(distinct_names(folders), folders, strict=True):
-        if (folder / BLURRED).is_dir() and (folder / SHARP).is_dir():
+        if _holds_pairs(folder):
             yield from _real_pairs(name, folder)
         else:
             yield from _degraded(name, _sharp_crops(folder), task)
@@ -58,9 +58,12 @@ def refuse_calibrated(folders: Sequence[Path], calibrated: Collection[str]) -> N
         BadInputError: Names them.
     """
     for folder in folders:
-        real = (folder / BLURRED).is_dir() and (folder / SHARP).is_dir()
-        paths = [path for part in ((BLURRED, SHARP) if real else ("",)) for path in list_photos(folder / part)]
-        seen = [path for path in paths if sha256(read_photo(path).rgb.data).hexdigest() in calibrated]
+        paths = _sharp_files(folder)
+        if _holds_pairs(folder):
+            paths = [path for blurred in _pair_files(folder) for path in (blurred, folder / SHARP / blurred.name)]
+        seen = [
+            path for path in paths if path.is_file() and sha256(read_photo(path).rgb.data).hexdigest() in calibrated
+        ]
         if seen:
             raise BadInputError(
                 f"{len(seen)} photographs of {folder} were calibrated with: {', '.join(p.name for p in seen[:5])}",
@@ -82,9 +85,23 @@ def _reduced(sharp: F32, task: str) -> torch.Tensor:
     return downsample(image, factor, "bicubic").clamp(0.0, 1.0) if factor > 1 else image
 
 
+def _holds_pairs(folder: Path) -> bool:
+    return (folder / BLURRED).is_dir() and (folder / SHARP).is_dir()
+
+
+def _pair_files(folder: Path) -> list[Path]:
+    """The blurred ones."""
+    return list_photos(folder / BLURRED)[:MOST]
+
+
+def _sharp_files(folder: Path) -> list[Path]:
+    paths = list_photos(folder)
+    return paths[:: -(-len(paths) // MOST)]
+
+
 def _sharp_crops(folder: Path) -> Iterator[tuple[str, U8]]:
-    paths, found = list_photos(folder), False
-    for path in paths[:: -(-len(paths) // MOST)]:
+    found = False
+    for path in _sharp_files(folder):
         image = read_photo(path).rgb
         if min(image.shape[:2]) >= CROP:
             found = True
@@ -94,7 +111,7 @@ def _sharp_crops(folder: Path) -> Iterator[tuple[str, U8]]:
 
 
 def _real_pairs(name: str, folder: Path) -> Iterator[GatePair]:
-    for path in list_photos(folder / BLURRED)[:MOST]:
+    for path in _pair_files(folder):
         partner = folder / SHARP / path.name
         if not partner.is_file():
             raise BadInputError(f"{path}: has no sharp partner ({partner})")

@@ -6,6 +6,7 @@ from ensharpen_edge.degrade.jpeg import JpegConfig
 from ensharpen_edge.degrade.mix import DegradationMix
 from ensharpen_edge.degrade.noise_registry import NoiseChoice
 from ensharpen_edge.degrade.registry import BlurChoice
+from ensharpen_edge.errors import unknown_name
 
 _NOISES = (
     NoiseChoice("gaussian", 0.5),
@@ -73,3 +74,14 @@ MIXES: dict[str, DegradationMix] = {
 `photo`: everything, compression and second-order degradations included; `second order`: that alone; `lenses and hands`:
 soft lenses first of all, then defocus and short camera shake; `snapshots`: these with more noise, and compressed;
 `noise`: for denoisers; `reduced`: for networks that enlarge, whose photographs have been made smaller before."""
+
+
+def find_mix(name: str) -> DegradationMix:
+    """A mix by name.
+
+    Raises:
+        UsageError: There is none; names the nearest.
+    """
+    if name not in MIXES:
+        raise unknown_name("mix", name, MIXES)
+    return MIXES[name]

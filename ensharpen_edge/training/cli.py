@@ -162,13 +162,11 @@ def label(
     from ensharpen_edge.data.cache import default_cache, load_photos
     from ensharpen_edge.data.photos import is_training
     from ensharpen_edge.degrade.mix import MARGIN
-    from ensharpen_edge.degrade.mixes import MIXES
-    from ensharpen_edge.errors import unknown_name
+    from ensharpen_edge.degrade.mixes import find_mix
     from ensharpen_edge.training.distillation.labels import LabelConfig, write_labels
     from ensharpen_edge.training.distillation.teacher import open_teacher
 
-    if mix not in MIXES:
-        raise unknown_name("mix", mix, MIXES)
+    degradations = None if as_is else find_mix(mix)
     if threads:
         torch.set_num_threads(threads)
     opened = open_teacher(teacher)
@@ -180,7 +178,7 @@ def label(
 
         photos = load_photos(data, crop + 2 * MARGIN, show, cache or default_cache())
         task = bar.add_task("labelling", total=count)
-        settings = LabelConfig(None if as_is else MIXES[mix], crop, seed)
+        settings = LabelConfig(degradations, crop, seed)
         folder = write_labels(opened, photos.subset(is_training), settings, count, out, show)
     stdout().print(f"{folder}  {count} labels")
 
