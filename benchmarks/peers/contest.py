@@ -14,13 +14,13 @@ from ensharpen_edge.benchmarks.peers.classical import CLASSICAL, ClassicalPeer, 
 from ensharpen_edge.benchmarks.peers.networks.registry import NETWORKS, network_onnx
 from ensharpen_edge.benchmarks.peers.onnx_model import GRID, OnnxModel
 from ensharpen_edge.benchmarks.protocol import F32
-from ensharpen_edge.benchmarks.quality import DEGRADED, artifact_method
+from ensharpen_edge.benchmarks.quality import DEGRADED, artifact_method, run_method
 from ensharpen_edge.benchmarks.statistics import summarize
 from ensharpen_edge.benchmarks.subjects import NotRun, noise_image, open_subjects
 from ensharpen_edge.benchmarks.suites import Case, degraded_photos
 from ensharpen_edge.benchmarks.timing import Effort, Run, measure
 from ensharpen_edge.distinct_names import distinct_names
-from ensharpen_edge.errors import BadInputError, EnsharpenError
+from ensharpen_edge.errors import EnsharpenError
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.metrics.registry import load_metrics
 
@@ -224,14 +224,8 @@ def _values(
     sharpen: Sharpen, case: Case, photos: Sequence[tuple[str, U8]], measures: dict[str, Any]
 ) -> Iterator[tuple[float, float]]:
     for pair in degraded_photos(photos, case):
-        output = sharpen(pair.degraded, case.kernel)  # type: ignore[arg-type]
+        output = run_method(lambda image: sharpen(image, case.kernel), pair)  # type: ignore[arg-type]
         target = pair.sharp.astype(np.float32) / np.float32(255)
-        if output.shape != target.shape:
-            raise BadInputError(
-                f"{pair.name}: a model makes {output.shape[1]}x{output.shape[0]} of it, and not {target.shape[1]}x"
-                f"{target.shape[0]}",
-                hint="models that keep the size can be compared",
-            )
         yield (
             float(measures["psnr"](output, target, data_range=1.0)),
             float(measures["ssim"](output, target, data_range=1.0)),

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ensharpen_edge.degrade.probability import check_probabilities
 from ensharpen_edge.errors import UsageError
 
 _LUMA_TABLE = (
@@ -50,8 +51,7 @@ class JpegConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.quality[0] <= self.quality[1] <= 100:
             raise UsageError(f"JPEG qualities must ascend within 1 to 100, got {self.quality}")
-        if not 0.0 <= self.subsampled <= 1.0:
-            raise UsageError(f"subsampled is a probability, got {self.subsampled}")
+        check_probabilities(self, ("subsampled",))
 
 
 def quantization_tables(quality: int) -> Tensor:

@@ -14,6 +14,7 @@ from ensharpen_edge.degrade.convolve import convolve
 from ensharpen_edge.degrade.jpeg import JpegConfig, sample_and_compress
 from ensharpen_edge.degrade.linear_light import from_linear, to_linear
 from ensharpen_edge.degrade.noise_registry import NoiseChoice, apply_noises
+from ensharpen_edge.degrade.probability import check_probabilities
 from ensharpen_edge.degrade.registry import KERNEL_SIZE, BlurChoice, kernel_width, sample_kernels
 from ensharpen_edge.degrade.second_order import SecondOrderConfig, second_order
 from ensharpen_edge.degrade.soft_photo import to_eight_bit
@@ -50,9 +51,7 @@ class DegradationMix:
     eight_bit: float = 0.75
 
     def __post_init__(self) -> None:
-        for name in ("linear_light", "jpeg", "twice", "identity", "eight_bit"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise UsageError(f"mix: {name} is a probability, got {getattr(self, name)}")
+        check_probabilities(self, ("linear_light", "jpeg", "twice", "identity", "eight_bit"))
         for name in ("blurs", "noises"):
             if not sum(choice.weight for choice in getattr(self, name)) > 0.0:
                 raise UsageError(f"mix: {name} needs at least one kind with a weight above 0")

@@ -14,19 +14,13 @@ from torch import Tensor
 
 from ensharpen_edge.degrade.convolve import convolve
 from ensharpen_edge.degrade.jpeg import JpegConfig, jpeg
+from ensharpen_edge.degrade.probability import check_probabilities
 from ensharpen_edge.degrade.registry import BLURS, BlurChoice, sample_kernels
 from ensharpen_edge.degrade.resize import Filter, resize
 from ensharpen_edge.errors import UsageError
 
 _FILTERS = get_args(Filter)
 _PHOTONS = 256.0
-
-
-def _check_probabilities(config: object, names: tuple[str, ...]) -> None:
-    """Raises `UsageError` where one of these fields is not from 0 to 1."""
-    for name in names:
-        if not 0.0 <= getattr(config, name) <= 1.0:
-            raise UsageError(f"{name} is a probability, got {getattr(config, name)}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Pass:
             low, high = getattr(self, name)
             if not 0.0 <= low <= high < float("inf") or (name in ("blur_sigma", "scale") and low == 0.0):
                 raise UsageError(f"second order: {name} must be two ascending positive numbers, got {(low, high)}")
-        _check_probabilities(self, ("blurred", "enlarge", "shrink"))
+        check_probabilities(self, ("blurred", "enlarge", "shrink"))
         if self.enlarge + self.shrink > 1.0:
             raise UsageError(f"second order: enlarge and shrink exceed 1 together ({self.enlarge} and {self.shrink})")
 
@@ -83,7 +77,7 @@ class SecondOrderConfig:
     quality: tuple[int, int] = (30, 95)
 
     def __post_init__(self) -> None:
-        _check_probabilities(self, ("sinc", "final_sinc", "gaussian_noise", "grey"))
+        check_probabilities(self, ("sinc", "final_sinc", "gaussian_noise", "grey"))
         JpegConfig(quality=self.quality)
 
 
