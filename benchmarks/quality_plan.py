@@ -120,7 +120,7 @@ def plan_suites(
         folders: Of sharp photographs.
         suites: Names; none means the one condition `single`.
         pairs: Folder of real pairs, or None.
-        kernels: Of the suite `levin`.
+        kernels: Of the suites of camera shake.
         single: The condition without suites.
         limit: Photographs of each folder, 0 for all.
         oracles: Will be asked for.

@@ -21,7 +21,7 @@ from ensharpen_edge.benchmarks.quality import BEST_UNSHARP, DEGRADED, artifact_m
 from ensharpen_edge.benchmarks.quality_markdown import markdown_report
 from ensharpen_edge.benchmarks.quality_plan import plan_suites
 from ensharpen_edge.benchmarks.quality_report import edge_table, suite_json, suite_table
-from ensharpen_edge.benchmarks.suites import LEVIN, SUITES
+from ensharpen_edge.benchmarks.suites import FROM_FILE, SUITES
 from ensharpen_edge.console import print_json, progress, stdout
 from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.errors import UsageError
@@ -37,12 +37,14 @@ def quality(
     ] = None,
     suite: Annotated[
         list[str] | None,
-        typer.Option(help=f"Conditions: {', '.join((*SUITES, LEVIN))}. Repeatable; replaces --blur and --noise."),
+        typer.Option(help=f"Conditions: {', '.join((*SUITES, *FROM_FILE))}. Repeatable; replaces --blur and --noise."),
     ] = None,
     pairs: Annotated[
         Path | None, typer.Option(help="Folder of real pairs: files of one name in blur/ and sharp/.")
     ] = None,
-    kernels: Annotated[Path | None, typer.Option(help="Kernels of the suite levin, an npz file.")] = None,
+    kernels: Annotated[
+        Path | None, typer.Option(help="Kernels of the suites levin and levin-centred, an npz file.")
+    ] = None,
     edges: Annotated[bool, typer.Option("--edges", help="Also measure a slanted edge and flat noise.")] = False,
     blur: Annotated[float, typer.Option(min=0.1, help="Gaussian blur, standard deviation in pixels.")] = 1.6,
     noise: Annotated[float, typer.Option(min=0.0, help="Gaussian noise, standard deviation in code values.")] = 2.55,

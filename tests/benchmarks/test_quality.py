@@ -101,14 +101,14 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
     np.savez(tmp_path / "kernels.npz", k1=np.eye(9) / 9)
     done = command(
         "ensharpen-bench", "quality", artifact.path, static_artifact.path, "--data", photo_folder, "--limit", 1,
-        "--suite", "disk", "--suite", "identity", "--suite", "levin", "--kernels", tmp_path / "kernels.npz",
+        "--suite", "disk", "--suite", "identity", "--suite", "levin-centred", "--kernels", tmp_path / "kernels.npz",
         "--pairs", tmp_path / "pairs", "--edges", "--metrics", "psnr,lpips,fsim,gmsd,ms-ssim",
         "--baseline", artifact.path, "--json",
     )  # fmt: skip
     found = report(done)
     disk, identity, levin, pairs = found["suites"]
     assert list(disk["cases"]) == ["disk 1.5", "disk 2.5", "disk 4"]
-    assert list(levin["cases"]) == ["levin k1"]
+    assert list(levin["cases"]) == ["levin-centred k1"]
     assert pairs["title"] == "pairs, real pairs"
     assert identity["methods"]["degraded"]["psnr"] is None, "equal images have no finite PSNR"
     other = disk["methods"][str(static_artifact.path)]
@@ -127,6 +127,7 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
         ((), 2, "nothing to measure"),
         (("--data", "{photos}", "--suite", "fog"), 2, "unknown suite"),
         (("--data", "{photos}", "--suite", "levin"), 2, "--kernels"),
+        (("--data", "{photos}", "--suite", "levin-centred"), 2, "--kernels"),
         (("--data", "{photos}", "--suite", "levin", "--kernels", "{photos}/raft.png"), 9, "not a file of kernels"),
         (("--data", "{photos}", "--metrics", "sim"), 2, "unknown metric"),
         (("--data", "{photos}", "--metrics", "lpips,psnr"), 2, "first one ranks"),
@@ -153,6 +154,57 @@ def test_disk_kernel_is_the_training_sides():
 
     for radius in (1.5, 4.0):
         assert np.abs(disk_kernel(radius) - disk_kernels(torch.tensor([radius]), 25)[0].numpy()).max() < 1e-6
+
+
+def test_centred_kernels_move_no_photograph_and_blur_as_before(photo):
+    from ensharpen_edge.benchmarks.protocol import blur_circular
+    from ensharpen_edge.benchmarks.shake_kernels import centre_of_mass, centred
+
+    middle = centred(np.eye(9) / 9)
+    assert np.array_equal(middle, np.eye(9) / 9), "what is centred stays as it is"
+    path = np.zeros((13, 13))
+    path[1:4, 2], path[1, 2:9] = 0.1, 0.1
+    path /= path.sum()
+    moved = centred(path)
+    assert np.abs(centre_of_mass(path)).max() > 3
+    assert np.abs(centre_of_mass(moved)).max() < 1e-8
+    assert moved.min() >= 0
+    assert moved.sum() == pytest.approx(1)
+    # Apart from half a pixel's interpolation, what the camera saw has only moved as a whole.
+    rows, columns = (-round(offset) for offset in centre_of_mass(path))
+    there = np.roll(blur_circular(photo.astype(np.float64), path), (rows, columns), axis=(0, 1))
+    here = blur_circular(photo.astype(np.float64), moved)
+    still = blur_circular(photo.astype(np.float64), path)
+    assert np.square(here - there).mean() < 0.2 * np.square(here - still).mean()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        (np.full((3, 5), 1 / 15), "no square kernel"),
+        (np.full((4, 4), 1 / 16), "no square kernel"),
+        (np.array([[0, 0, 0], [0, 2.0, -1.0], [0, 0, 0]]), "negative weights"),
+        (np.full((3, 3), np.nan), "negative weights"),
+        (np.ones((3, 3)), "do not sum to 1"),
+    ],
+    ids=str,
+)
+def test_what_is_no_kernel_is_refused(tmp_path, kernel, message):
+    from ensharpen_edge.benchmarks.shake_kernels import read_kernels
+    from ensharpen_edge.errors import BadInputError
+
+    np.savez(tmp_path / "kernels.npz", k1=kernel)
+    with pytest.raises(BadInputError, match=message):
+        read_kernels(tmp_path / "kernels.npz")
+
+
+def test_a_photograph_must_hold_the_whole_kernel():
+    from ensharpen_edge.benchmarks.suites import _kernel_case, degraded_photos
+    from ensharpen_edge.errors import BadInputError
+
+    case = _kernel_case("wide", np.full((31, 31), 1 / 961), 0.0)
+    with pytest.raises(BadInputError, match="smaller than 31 pixels"):
+        list(degraded_photos([("small", np.zeros((30, 40, 3), np.uint8))], case))
 
 
 def test_bootstrap_covers_the_truth_as_often_as_it_says():
