@@ -17,6 +17,7 @@ from ensharpen_edge.training.losses.adversarial import AdversarialConfig
 from ensharpen_edge.training.losses.registry import PERCEPTUAL, LossTerm
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+Judge = Literal["protocol", "mix"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class TrainConfig:
         weight_decay, clip: AdamW decay; largest gradient norm.
         ema: Decay of the weight average that is validated and shipped.
         precision: Of the arithmetic; weights and averages are float32.
+        judge: What held-out photographs are degraded by: `protocol` (soft lenses and some shake, for every run alike),
+            or the last stage's own `mix`. Networks whose first task is not `sharpen` are always judged by their mix.
         group: Crops that one random generator serves. The batch is made of such groups, and the processes of a
             distributed run share them out, so the data do not depend on their number (shards apart).
         seed: Of weights, crops and degradations.
@@ -98,6 +101,7 @@ class TrainConfig:
     clip: float = 1.0
     ema: float = 0.999
     precision: Precision = "32-true"
+    judge: Judge = "protocol"
     group: int = 8
     seed: int = 0
 
@@ -135,6 +139,12 @@ class TrainConfig:
     def known_mixes(self) -> dict[str, DegradationMix]:
         """The recipe's mixes and those of the library."""
         return {**MIXES, **self.mixes}
+
+    @property
+    def judging_mix(self) -> DegradationMix | None:
+        """That held-out photographs are degraded by, or None for the protocol."""
+        by_mix = self.judge == "mix" or self.model.heads[0] != "sharpen"
+        return self.known_mixes[self.stages[-1].mix] if by_mix else None
 
     @property
     def scale(self) -> int:

@@ -67,7 +67,8 @@ def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Call
         UsageError: Shards without `validation`.
     """
     smallest = max(sharp_side(stage.crop, config.scale) for stage in config.stages)
-    held_side = validation_side(config.model.heads[0])
+    judging_mix = config.judging_mix
+    held_side = validation_side(config.model.heads[0], judging_mix is not None)
     if is_shards(paths.data):
         if paths.validation is None:
             raise UsageError("shards need held-out photographs beside them", hint="give their folder with --validation")
@@ -107,7 +108,7 @@ def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Call
     teacher = open_teacher(wanted.teacher, fabric.device) if wanted and wanted.teacher else None
     if teacher is not None:
         _check_teacher(teacher, config)
-    validation = validation_set(held_out, config.model.heads[0], config.known_mixes[config.stages[-1].mix])
+    validation = validation_set(held_out, config.model.heads[0], judging_mix)
     parts = [
         paths.data if is_shards(paths.data) else "",
         *((labels.key, len(labels)) if labels else ("", 0)),

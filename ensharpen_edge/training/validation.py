@@ -29,6 +29,8 @@ SOFT_CASES = ((0.8, 0.0), (1.6, 2.55), (2.4, 5.0))
 SHAKE = (3.0, 8.0)
 """Extent of the camera shake in pixels, with noise of `SHAKE_NOISE` code values."""
 SHAKE_NOISE = 2.55
+DRAWS = 4
+"""Of the mix, for every photograph, where that judges."""
 EQUAL = 60.0
 """dB that stand for an image without any error."""
 
@@ -65,9 +67,9 @@ class ValidationScore:
     cases: dict[str, tuple[float, float]]
 
 
-def validation_side(task: str) -> int:
-    """Shortest side that a held-out photograph needs."""
-    return SIDE if task == "sharpen" else sharp_side(SIDE // HEAD_SCALES[task], HEAD_SCALES[task])
+def validation_side(task: str, drawn: bool = False) -> int:
+    """Shortest side that a held-out photograph needs, where its degradations are `drawn` from a mix or not."""
+    return sharp_side(SIDE // HEAD_SCALES[task], HEAD_SCALES[task]) if drawn else SIDE
 
 
 def _centres(photos: PhotoSet, side: int) -> Tensor:
@@ -83,14 +85,18 @@ def _centres(photos: PhotoSet, side: int) -> Tensor:
 def validation_set(
     photos: PhotoSet, task: str = "sharpen", mix: DegradationMix | None = None, seed: int = 0
 ) -> ValidationSet:
-    """The centre crop of every photograph, of the first `MOST` ones.
+    """The centre crop of every photograph, of the first `MOST` ones, degraded four times.
 
-    For `sharpen`: three soft cases and one of camera shake each. For other tasks: one draw from `mix`.
+    Args:
+        photos: Held out.
+        task: That is judged.
+        mix: Draw the degradations from it; None judges `sharpen` by three soft cases and one of camera shake.
+        seed: Of the draws and the noise.
     """
     generator = torch.Generator().manual_seed(seed)
-    if task != "sharpen":
-        sharp = _centres(photos, validation_side(task))
-        batch = make_tasks(sharp, (task,), mix or DegradationMix(), generator, 1.0)
+    if mix is not None:
+        sharp = _centres(photos, validation_side(task, drawn=True)).repeat(DRAWS, 1, 1, 1)
+        batch = make_tasks(sharp, (task,), mix, generator, 1.0)
         return ValidationSet(batch.degraded.clamp(0.0, 1.0), batch.targets[task], (task,) * len(sharp), task)
     target = _centres(photos, SIDE)
     degraded = [soft_photo(target, blur, noise, generator) for blur, noise in SOFT_CASES]

@@ -61,7 +61,7 @@ def make_trainer(photos) -> Callable[..., Trainer]:
         fabric = start(config, Hardware("cpu", threads=1, workers=0))
         given = {
             "photos": FolderSource(photos.subset(is_training)),
-            "validation": validation_set(photos.subset(is_held_out), config.model.heads[0]),
+            "validation": validation_set(photos.subset(is_held_out), config.model.heads[0], config.judging_mix),
             **materials,
         }
         return Trainer(fabric, config, Materials(**given), folder, intervals or Intervals(), workers=0)

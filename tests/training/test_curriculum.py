@@ -113,6 +113,7 @@ adversarial: {weight: 0.002}
         ({"learning_rate": "fast"}, "learning_rate"),
         ({"learning_rate": 2.0}, "learning rate"),
         ({"precision": "8-bit"}, "precision"),
+        ({"judge": "jury"}, "judge"),
         ({"distillation": {}}, "needs a teacher"),
         ({"distillation": {"teacher": "x.onnx", "features": 1.0}}, "shows no features"),
         ({"distillation": {"labels": "x", "features": 1.0}}, "needs the teacher itself"),

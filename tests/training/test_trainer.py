@@ -8,8 +8,9 @@ import json
 import pytest
 import torch
 
-from ensharpen_edge.data.photos import is_training
+from ensharpen_edge.data.photos import is_held_out, is_training
 from ensharpen_edge.data.source import FolderSource
+from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.training.batches import BatchSource, degrade_groups, iterate_batches
@@ -24,6 +25,7 @@ from ensharpen_edge.training.losses.adversarial import AdversarialConfig
 from ensharpen_edge.training.losses.registry import LossTerm
 from ensharpen_edge.training.step import STATE_FILE
 from ensharpen_edge.training.trainer import Intervals
+from ensharpen_edge.training.validation import validation_set
 
 CPU = torch.device("cpu")
 
@@ -258,14 +260,27 @@ def test_small_groups_get_their_share_of_labels(few, photos, tmp_path):
     assert sum(len(group.known) for group in source[0]) == 1
 
 
+def test_a_run_can_be_judged_by_its_own_mix(photos, few):
+    held_out = photos.subset(is_held_out)
+    assert few.judging_mix is None
+    protocol = validation_set(held_out)
+    assert len(set(protocol.cases)) == len(protocol.cases) / len(held_out) == 4
+    motion = dataclasses.replace(few, judge="mix", stages=(Stage("soft", crop=32), Stage("motion", crop=32)))
+    assert motion.judging_mix is MIXES["motion"]
+    drawn = validation_set(held_out, mix=motion.judging_mix)
+    assert drawn.sharp.shape == protocol.sharp.shape
+    first, second = drawn.degraded[: len(held_out)], drawn.degraded[len(held_out) : 2 * len(held_out)]
+    assert not torch.equal(first, second), "every round of draws blurs differently"
+    assert torch.equal(validation_set(held_out, mix=motion.judging_mix).degraded, drawn.degraded)
+    assert torch.equal(drawn.sharp[: len(held_out)], protocol.sharp[: len(held_out)]), "the same centres"
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU with a driver")
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 def test_training_on_a_gpu(precision, photos, few, tmp_path):
-    from ensharpen_edge.data.photos import is_held_out
     from ensharpen_edge.training.launch import start
     from ensharpen_edge.training.trainer import Materials, Trainer
-    from ensharpen_edge.training.validation import validation_set
 
     config = dataclasses.replace(few, precision=precision)
     materials = Materials(FolderSource(photos.subset(is_training)), validation_set(photos.subset(is_held_out)))
