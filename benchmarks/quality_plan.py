@@ -157,5 +157,7 @@ def plan_suites(
         plans.append(SuitePlan(f"{pairs.resolve().name}, real pairs", real, len(found), PROTOCOLS[PAIRS]))
     if (oracles or wrap) and not any(case.kernel is not None for plan in plans for case in plan.cases.values()):
         option = "--oracle" if oracles else "--wrap"
-        raise UsageError(f"{option}: none of these suites blurs with a kernel", hint="gaussian, disk and levin do")
+        raise UsageError(
+            f"{option}: none of these suites blurs with a kernel", hint="gaussian, disk, motion and levin do"
+        )
     return plans

@@ -73,6 +73,23 @@ def disk_kernel(radius: float, size: int = KERNEL_SIZE, oversampling: int = 8) -
     return np.asarray(blocks / blocks.sum())
 
 
+def motion_kernel(length: float, angle: float, size: int = KERNEL_SIZE, samples: int = 400) -> NDArray[np.float64]:
+    """(size, size) stroke of `length` pixels at `angle` degrees from the x axis, that sums to 1 and is centred."""
+    along = length * np.linspace(-0.5, 0.5, samples)
+    columns, rows = (size // 2 + along * f(np.deg2rad(angle)) for f in (np.cos, np.sin))
+    left, top = np.floor(columns).astype(int), np.floor(rows).astype(int)
+    right, down = columns - left, rows - top
+    kernel = np.zeros((size, size))
+    for row, row_share in ((top, 1 - down), (top + 1, down)):
+        for column, column_share in ((left, 1 - right), (left + 1, right)):
+            np.add.at(kernel, (row, column), row_share * column_share / samples)
+    return kernel
+
+
+def _motion(length: float, angle: float = 30.0) -> Case:
+    return _kernel_case(f"motion {length:g}", motion_kernel(length, angle), LITERATURE_NOISE)
+
+
 def _jpeg(quality: int, blur: float = 1.2) -> Case:
     def compress(sharp: U8) -> F32:
         blurred = blur_circular(sharp.astype(np.float64), gaussian_kernel(blur))
@@ -122,6 +139,7 @@ SUITES: dict[str, tuple[Case, ...]] = {
         gaussian_case(blur, noise) for blur in (1.0, 1.6, 2.0, 3.0) for noise in (0.0, LITERATURE_NOISE, HIGH_NOISE)
     ),
     "disk": tuple(_kernel_case(f"disk {radius:g}", disk_kernel(radius), LITERATURE_NOISE) for radius in (1.5, 2.5, 4)),
+    "motion": tuple(_motion(length) for length in (4.0, 8.0, 12.0, 16.0)),
     "jpeg": tuple(_jpeg(quality) for quality in (50, 75, 90)),
     "noise": tuple(_noise(level) for level in (5.0, 15.0, 25.0, 50.0)),
     "upscale2": (_reduced(2),),
@@ -136,6 +154,7 @@ _CIRCULAR = "circular borders, noise seed 0 per image, not clipped"
 PROTOCOLS: dict[str, str] = {
     "gaussian": f"25x25 kernel, {_CIRCULAR}",
     "disk": f"25x25 kernel, {_CIRCULAR}",
+    "motion": f"strokes of that many pixels at 30 degrees, 25x25 kernel, {_CIRCULAR}",
     LEVIN: f"kernels of the file, {_CIRCULAR}",
     LEVIN_CENTRED: f"kernels of the file, their centres of mass moved to the middle, {_CIRCULAR}",
     "jpeg": "25x25 kernel, circular borders, rounded, compressed by Pillow",

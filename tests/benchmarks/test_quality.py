@@ -18,7 +18,7 @@ from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degr
 from ensharpen_edge.benchmarks.quality import Score
 from ensharpen_edge.benchmarks.quality_markdown import markdown_report
 from ensharpen_edge.benchmarks.quality_report import SuiteResult
-from ensharpen_edge.benchmarks.suites import disk_kernel
+from ensharpen_edge.benchmarks.suites import disk_kernel, motion_kernel
 from ensharpen_edge.benchmarks.unsharp import unsharp_mask
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.metrics.psnr import psnr
@@ -147,13 +147,18 @@ def test_what_cannot_be_measured(command, artifact, photo_folder, arguments, cod
     assert message in done.stderr
 
 
-def test_disk_kernel_is_the_training_sides():
+def test_disk_and_motion_kernels_are_the_training_sides():
     import torch
 
     from ensharpen_edge.degrade.disk_blur import disk_kernels
+    from ensharpen_edge.degrade.linear_motion import linear_motion_kernels
 
     for radius in (1.5, 4.0):
         assert np.abs(disk_kernel(radius) - disk_kernels(torch.tensor([radius]), 25)[0].numpy()).max() < 1e-6
+    for length, angle in ((4.0, 30.0), (16.0, 90.0)):
+        trained = linear_motion_kernels(torch.tensor([length]), torch.tensor([np.deg2rad(angle)]), 25)[0].numpy()
+        assert np.abs(motion_kernel(length, angle) - trained).max() < 2e-3
+        assert motion_kernel(length, angle).sum() == pytest.approx(1)
 
 
 def test_centred_kernels_move_no_photograph_and_blur_as_before(photo):
