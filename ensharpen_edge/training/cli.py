@@ -150,7 +150,8 @@ def label(
 ) -> None:
     """Let a slow teacher answer once; runs with --labels learn from the answers.
 
-    An interrupted call goes on where it stopped. Held-out photographs are never labelled.
+    An interrupted call goes on where it stopped. Held-out photographs are never labelled. At the end it says how much
+    nearer to the truth the answers are: whether they are worth learning from.
 
     [bold]Example[/]
 
@@ -163,8 +164,9 @@ def label(
     from ensharpen_edge.data.photos import is_training
     from ensharpen_edge.degrade.mix import MARGIN
     from ensharpen_edge.degrade.mixes import find_mix
-    from ensharpen_edge.training.distillation.labels import LabelConfig, write_labels
+    from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
     from ensharpen_edge.training.distillation.teacher import open_teacher
+    from ensharpen_edge.training.distillation.teacher_gain import teacher_gain
 
     degradations = None if as_is else find_mix(mix)
     if threads:
@@ -181,6 +183,7 @@ def label(
         settings = LabelConfig(degradations, crop, seed)
         folder = write_labels(opened, photos.subset(is_training), settings, count, out, show)
     stdout().print(f"{folder}  {count} labels")
+    stderr().print(str(teacher_gain(read_labels(folder))))
 
 
 @app.command()

@@ -1,8 +1,10 @@
-"""The shipped networks for other photographs: one for noisy and compressed ones, one removes noise, one enlarges."""
+"""The shipped networks for other photographs: noisy and compressed, moved, to be freed of noise, to be enlarged."""
 
 from __future__ import annotations
 
 import json
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +44,17 @@ def test_compressed_and_noisy_photographs_have_a_network_of_their_own(command, p
             for artifact in (small, snapshots)
         ]
         assert gains[0] + 0.1 < gains[1], suite
+
+
+def test_motion_has_a_network_of_its_own(command, tmp_path):
+    folder = Path(str(resources.files("ensharpen_edge.imaging"))) / "bundled_photos"
+    small, motion = (
+        export_model(ExportRequest(name, "onnx", "fp32", tmp_path)).artifact for name in ("small", "small-motion")
+    )
+    still, moved = (measured(command, artifact, folder, "--suite", "motion") for artifact in (small, motion))
+    reached = moved[motion.path.name]["psnr"]
+    assert reached > still[small.path.name]["psnr"] + 0.2
+    assert reached > moved["degraded"]["psnr"] + 0.6
 
 
 def test_noise_is_removed(command, denoiser, photo_folder):

@@ -10,6 +10,7 @@ import torch
 from safetensors.numpy import save_file
 
 from ensharpen_edge.data.cache import load_photos
+from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.degrade.soft_photo import soft_photo
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
@@ -19,8 +20,9 @@ from ensharpen_edge.models.student import Student
 from ensharpen_edge.training.batches import Batch
 from ensharpen_edge.training.config import DistillationConfig, TrainConfig
 from ensharpen_edge.training.distillation.confidence import removed_share
-from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
+from ensharpen_edge.training.distillation.labels import LabelConfig, Labels, read_labels, write_labels
 from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher, open_teacher
+from ensharpen_edge.training.distillation.teacher_gain import teacher_gain
 from ensharpen_edge.training.losses.registry import LossTerm
 from ensharpen_edge.training.objective import Objective
 
@@ -125,6 +127,9 @@ def test_labels_are_cached_by_content_and_resumed(tmp_path, photo_folder):
     assert len(labels) == 5
     assert labels.degraded.shape == labels.teacher.shape == labels.sharp.shape == (5, 3, 64, 64)
     assert labels.has_sharp.all()
+    gain = teacher_gain(labels)
+    assert len(gain.gains) + len(gain.kept) == len(labels)
+    assert str(gain).startswith(f"{len(gain.gains)} degraded crops: ")
     for degraded, answer in zip(labels.degraded, labels.teacher, strict=True):
         again = teacher(torch.from_numpy(degraded)[None].float() / 255)[0]
         assert np.abs((again * 255).round().numpy() - answer).max() <= 1
@@ -143,6 +148,7 @@ def test_unlabelled_photographs_have_no_truth(tmp_path, photo_folder):
     folder = write_labels(open_teacher("nano"), load_photos(photo_folder), LabelConfig(None, 64), 2, tmp_path)
     labels = read_labels(folder)
     assert not labels.has_sharp.any()
+    assert str(teacher_gain(labels)) == "the truth is not known"
     assert not np.array_equal(labels.degraded, labels.teacher)
 
 
@@ -238,3 +244,16 @@ def test_scales_and_estimate_are_supervised(soft):
     assert terms["estimate"] > 0
     unknown = dataclasses.replace(batch, blur=torch.tensor([torch.nan]), noise=torch.tensor([torch.nan]))
     assert terms_of(None, unknown, estimator=True)[1]["estimate"] == 0.0
+
+
+def test_a_teacher_is_compared_with_what_it_was_given(photo):
+    sharp = photo[:64, :64].transpose(2, 0, 1)
+    noisy = (sharp.astype(int) + np.random.default_rng(0).integers(-20, 21, sharp.shape)).clip(0, 255).astype(np.uint8)
+    degraded, answers = np.stack([noisy, noisy, sharp]), np.stack([sharp // 2 + noisy // 2, 255 - sharp, sharp])
+    truth, known = np.stack([sharp] * 3), np.ones(3, dtype=bool)
+    gain = teacher_gain(Labels(degraded, answers, truth, known, "", PhotoSet((), ())))
+    assert 4 < gain.gains[0] < 7, "half the noise is 6 dB less, but for rounding"
+    assert gain.gains[1] < 0
+    assert gain.kept == (np.inf,)
+    assert "2 degraded crops" in str(gain)
+    assert "1 of them better; 1 sharp ones: lowest inf dB" in str(gain)

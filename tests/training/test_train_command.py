@@ -157,6 +157,7 @@ def test_label_then_distil(command, named_folder, recipe, cache, tmp_path):
     arguments = ("label", "--data", named_folder, "--teacher", "nano", "-n", 3, "--crop", 64, "--mix", "motion")
     done = command("ensharpen-train", *arguments, "--out", tmp_path / "labels", "--cache", cache)
     assert done.returncode == 0, done.stderr
+    assert " crops: " in done.stderr, "how far the teacher can be trusted"
     labels = done.stdout.split("  ")[0]
     settings = ("--data", named_folder, "--config", recipe, "--cache", cache, "--teacher", "nano", "--labels", labels)
     done = command("ensharpen-train", *settings, "--out", tmp_path / "run")
