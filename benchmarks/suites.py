@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ensharpen_edge.benchmarks.motion_kernels import centred, read_kernels, stroke
 from ensharpen_edge.benchmarks.protocol import (
     F32,
     KERNEL_SIZE,
@@ -20,7 +21,6 @@ from ensharpen_edge.benchmarks.protocol import (
     degrade,
     gaussian_kernel,
 )
-from ensharpen_edge.benchmarks.shake_kernels import centred, read_kernels
 from ensharpen_edge.errors import BadInputError, UsageError, unknown_name
 from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
 from ensharpen_edge.imaging.photo import U8
@@ -73,21 +73,8 @@ def disk_kernel(radius: float, size: int = KERNEL_SIZE, oversampling: int = 8) -
     return np.asarray(blocks / blocks.sum())
 
 
-def motion_kernel(length: float, angle: float, size: int = KERNEL_SIZE, samples: int = 400) -> NDArray[np.float64]:
-    """(size, size) stroke of `length` pixels at `angle` degrees from the x axis, that sums to 1 and is centred."""
-    along = length * np.linspace(-0.5, 0.5, samples)
-    columns, rows = (size // 2 + along * f(np.deg2rad(angle)) for f in (np.cos, np.sin))
-    left, top = np.floor(columns).astype(int), np.floor(rows).astype(int)
-    right, down = columns - left, rows - top
-    kernel = np.zeros((size, size))
-    for row, row_share in ((top, 1 - down), (top + 1, down)):
-        for column, column_share in ((left, 1 - right), (left + 1, right)):
-            np.add.at(kernel, (row, column), row_share * column_share / samples)
-    return kernel
-
-
 def _motion(length: float, angle: float = 30.0) -> Case:
-    return _kernel_case(f"motion {length:g}", motion_kernel(length, angle), LITERATURE_NOISE)
+    return _kernel_case(f"motion {length:g}", stroke(length, angle, KERNEL_SIZE), LITERATURE_NOISE)
 
 
 def _jpeg(quality: int, blur: float = 1.2) -> Case:

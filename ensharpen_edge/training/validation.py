@@ -90,13 +90,14 @@ def validation_set(
     Args:
         photos: Held out.
         task: That is judged.
-        mix: Draw the degradations from it; None judges `sharpen` by three soft cases and one of camera shake.
+        mix: Draw the degradations from it; None judges `sharpen` by three soft cases and one of camera shake, and
+            another task by the default mix.
         seed: Of the draws and the noise.
     """
     generator = torch.Generator().manual_seed(seed)
-    if mix is not None:
+    if mix is not None or task != "sharpen":
         sharp = _centres(photos, validation_side(task, drawn=True)).repeat(DRAWS, 1, 1, 1)
-        batch = make_tasks(sharp, (task,), mix, generator, 1.0)
+        batch = make_tasks(sharp, (task,), mix or DegradationMix(), generator, 1.0)
         return ValidationSet(batch.degraded.clamp(0.0, 1.0), batch.targets[task], (task,) * len(sharp), task)
     target = _centres(photos, SIDE)
     degraded = [soft_photo(target, blur, noise, generator) for blur, noise in SOFT_CASES]

@@ -18,7 +18,7 @@ from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degr
 from ensharpen_edge.benchmarks.quality import Score
 from ensharpen_edge.benchmarks.quality_markdown import markdown_report
 from ensharpen_edge.benchmarks.quality_report import SuiteResult
-from ensharpen_edge.benchmarks.suites import disk_kernel, motion_kernel
+from ensharpen_edge.benchmarks.suites import disk_kernel
 from ensharpen_edge.benchmarks.unsharp import unsharp_mask
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.metrics.psnr import psnr
@@ -150,6 +150,7 @@ def test_what_cannot_be_measured(command, artifact, photo_folder, arguments, cod
 def test_disk_and_motion_kernels_are_the_training_sides():
     import torch
 
+    from ensharpen_edge.benchmarks.motion_kernels import stroke
     from ensharpen_edge.degrade.disk_blur import disk_kernels
     from ensharpen_edge.degrade.linear_motion import linear_motion_kernels
 
@@ -157,13 +158,13 @@ def test_disk_and_motion_kernels_are_the_training_sides():
         assert np.abs(disk_kernel(radius) - disk_kernels(torch.tensor([radius]), 25)[0].numpy()).max() < 1e-6
     for length, angle in ((4.0, 30.0), (16.0, 90.0)):
         trained = linear_motion_kernels(torch.tensor([length]), torch.tensor([np.deg2rad(angle)]), 25)[0].numpy()
-        assert np.abs(motion_kernel(length, angle) - trained).max() < 2e-3
-        assert motion_kernel(length, angle).sum() == pytest.approx(1)
+        assert np.abs(stroke(length, angle, 25) - trained).max() < 2e-3
+        assert stroke(length, angle, 25).sum() == pytest.approx(1)
 
 
 def test_centred_kernels_move_no_photograph_and_blur_as_before(photo):
+    from ensharpen_edge.benchmarks.motion_kernels import centre_of_mass, centred
     from ensharpen_edge.benchmarks.protocol import blur_circular
-    from ensharpen_edge.benchmarks.shake_kernels import centre_of_mass, centred
 
     middle = centred(np.eye(9) / 9)
     assert np.array_equal(middle, np.eye(9) / 9), "what is centred stays as it is"
@@ -195,7 +196,7 @@ def test_centred_kernels_move_no_photograph_and_blur_as_before(photo):
     ids=str,
 )
 def test_what_is_no_kernel_is_refused(tmp_path, kernel, message):
-    from ensharpen_edge.benchmarks.shake_kernels import read_kernels
+    from ensharpen_edge.benchmarks.motion_kernels import read_kernels
     from ensharpen_edge.errors import BadInputError
 
     np.savez(tmp_path / "kernels.npz", k1=kernel)

@@ -1,4 +1,4 @@
-"""Kernels of camera shake from a file, as published or with their centre of mass in the middle."""
+"""Kernels of a moving camera: from a file, as published or with their centre of mass in the middle, and strokes."""
 
 from __future__ import annotations
 
@@ -57,12 +57,24 @@ def centred(kernel: Kernel) -> Kernel:
     offset = [round(value, 9) for value in centre_of_mass(kernel)]
     margin = int(np.ceil(max(map(abs, offset))))
     side = kernel.shape[0]
-    moved = np.zeros((side + 2 * margin, side + 2 * margin))
-    rows, columns = (margin - value for value in offset)
-    top, left = int(np.floor(rows)), int(np.floor(columns))
+    rows, columns = np.mgrid[:side, :side] + margin - np.reshape(offset, (2, 1, 1))
+    return _spread(rows, columns, kernel, side + 2 * margin)
+
+
+def stroke(length: float, angle: float, size: int, samples: int = 400) -> Kernel:
+    """(size, size) kernel of a pan over `length` pixels at `angle` degrees from the x axis: centred, of sum 1."""
+    along = length * np.linspace(-0.5, 0.5, samples)
+    rows, columns = (size // 2 + along * part(np.deg2rad(angle)) for part in (np.sin, np.cos))
+    return _spread(rows, columns, np.full(samples, 1 / samples), size)
+
+
+def _spread(rows: Kernel, columns: Kernel, weights: Kernel, side: int) -> Kernel:
+    """(side, side): each weight over the four pixels around its place, which lies inside (bilinear)."""
+    top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
     down, right = rows - top, columns - left
+    # One row and column more: a place on the last pixel has neighbours, of no weight, beyond it.
+    kernel = np.zeros((side + 1, side + 1))
     for row, row_share in ((top, 1 - down), (top + 1, down)):
         for column, column_share in ((left, 1 - right), (left + 1, right)):
-            if row_share * column_share > 0:
-                moved[row : row + side, column : column + side] += row_share * column_share * kernel
-    return moved
+            np.add.at(kernel, (row, column), weights * row_share * column_share)
+    return kernel[:side, :side]
