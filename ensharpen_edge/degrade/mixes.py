@@ -31,6 +31,14 @@ _LENSES_AND_HANDS = (
     BlurChoice("camera shake", 0.08, (1.5, 5.0)),
     BlurChoice("linear motion", 0.04, (2.0, 8.0)),
 )
+_LENSES_AND_SHAKE = (
+    BlurChoice("gaussian", 0.54),
+    BlurChoice("generalised gaussian", 0.04),
+    BlurChoice("plateau", 0.04),
+    BlurChoice("defocus disk", 0.14, (0.8, 5.0)),
+    BlurChoice("camera shake", 0.17),
+    BlurChoice("linear motion", 0.07),
+)
 _SENSORS = (NoiseChoice("gaussian", 0.75), NoiseChoice("sensor", 0.1), NoiseChoice("none", 0.15))
 _CAMERAS = (
     NoiseChoice("gaussian", 0.6, (0.5, 25.0)),
@@ -64,6 +72,7 @@ MIXES: dict[str, DegradationMix] = {
     ),
     "second order": DegradationMix(twice=1.0, identity=0.0),
     "lenses and hands": DegradationMix(_LENSES_AND_HANDS, _SENSORS, identity=0.06),
+    "lenses and shake": DegradationMix(_LENSES_AND_SHAKE, _SENSORS, identity=0.06),
     "snapshots": DegradationMix(
         _LENSES_AND_HANDS, _CAMERAS, jpeg=0.5, compression=JpegConfig(quality=(40, 95)), identity=0.06
     ),
@@ -72,8 +81,9 @@ MIXES: dict[str, DegradationMix] = {
 }
 """`soft`: Gaussian blur and white noise; `lens`: soft and defocused lenses; `motion`: camera shake and panning;
 `photo`: everything, compression and second-order degradations included; `second order`: that alone; `lenses and hands`:
-soft lenses first of all, then defocus and short camera shake; `snapshots`: these with more noise, and compressed;
-`noise`: for denoisers; `reduced`: for networks that enlarge, whose photographs have been made smaller before."""
+soft lenses first of all, then defocus and short camera shake; `lenses and shake`: the same with a quarter of camera
+shake and panning of any length; `snapshots`: `lenses and hands`, noisier and compressed; `noise`: for denoisers;
+`reduced`: for networks that enlarge, whose photographs have been made smaller before."""
 
 
 def find_mix(name: str) -> DegradationMix:
