@@ -36,6 +36,19 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     return kept
 
 
+def running_mean(values: list[float]) -> list[float]:
+    """Mean of each value and those before it, with exponentially falling weights that add up to one.
+
+    They fall by e over a fiftieth of the values; fifty values and fewer stay as they are.
+    """
+    keep = 1.0 - min(1.0, 50.0 / max(1, len(values)))
+    means, total, weight = [], 0.0, 0.0
+    for value in values:
+        total, weight = keep * total + value, keep * weight + 1.0
+        means.append(total / weight)
+    return means
+
+
 def draw_curves(runs: list[Path], out: Path) -> None:
     """Loss, validation by degradation, and speed of one or several runs over their steps, as a PNG.
 
@@ -51,17 +64,18 @@ def draw_curves(runs: list[Path], out: Path) -> None:
         colour = f"C{number}"
         steps = [r for r in records if "loss" in r]
         checks = [r for r in records if "val_psnr" in r]
-        loss_axes.plot([r["step"] for r in steps], [r["loss"] for r in steps], color=colour, lw=0.8, label=run.name)
+        losses = [r["loss"] for r in steps]
+        loss_axes.plot([r["step"] for r in steps], losses, color=colour, lw=0.5, alpha=0.2)
+        loss_axes.plot([r["step"] for r in steps], running_mean(losses), color=colour, label=run.name)
         at = [r["step"] for r in checks]
-        psnr_axes.plot(at, [r["val_psnr"] for r in checks], color=colour, label=f"{run.name}, mean")
+        came_in = f" (input {checks[0]['val_degraded']:.2f} dB)" if checks else ""
+        psnr_axes.plot(at, [r["val_psnr"] for r in checks], color=colour, label=f"{run.name}, mean{came_in}")
         for index, case in enumerate(checks[-1]["val"] if checks and len(runs) == 1 else ()):
             gains = [r["val"].get(case) for r in checks]
             psnr_axes.plot(at, gains, lw=0.8, ls="--", color=f"C{index + 1}", label=case)
-        if checks:
-            psnr_axes.axhline(checks[0]["val_degraded"], color="grey", lw=0.8, ls=":")
         speed_axes.plot([r["step"] for r in steps], [r["mp_per_s"] for r in steps], color=colour, lw=0.8)
-    loss_axes.set(title="loss", xlabel="step", yscale="log")
-    psnr_axes.set(title="validation PSNR, dB (dotted: input)", xlabel="step")
+    loss_axes.set(title="loss (thin: of single steps)", xlabel="step", yscale="log")
+    psnr_axes.set(title="validation PSNR, dB", xlabel="step")
     speed_axes.set(title="megapixels per second", xlabel="step", ylim=(0, None))
     for axes in (loss_axes, psnr_axes):
         axes.legend(fontsize=7)

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.degrade.registry import BLURS
 from ensharpen_edge.models.checkpoint import load_checkpoint
+from ensharpen_edge.training.curves import running_mean
 from ensharpen_edge.training.log import LOG_FILE
 from ensharpen_edge.training.step import STATE_FILE
 
@@ -75,6 +76,17 @@ def test_command_trains_and_refuses_to_overwrite(command, named_folder, recipe, 
     picture = tmp_path / "curves.png"
     assert command("ensharpen-train", "curves", run, "--out", picture).returncode == 0
     assert Image.open(picture).size[0] > 1000
+
+
+def test_a_curve_is_smoothed_but_not_moved():
+    few = [3.0, 1.0, 2.0]
+    assert running_mean(few) == few
+    rng = np.random.default_rng(0)
+    noisy = 5.0 + rng.normal(size=2000)
+    smooth = np.array(running_mean(noisy.tolist()))
+    assert smooth[200:].std() < 0.25 * noisy.std()
+    assert abs(smooth - 5.0)[200:].max() < 0.6
+    assert running_mean([]) == []
 
 
 def test_tensorboard_holds_curves_and_pictures(command, named_folder, recipe, cache, tmp_path):
