@@ -131,7 +131,13 @@ def _judge_new(name: str, path: Path, size: tuple[int, int], threads: int, effor
 
 def _with_quality(verdict: Verdict, base: Path, head: Path, quality: Quality, rules: GateRules) -> Verdict:
     try:
-        before, after = quality(Artifact.open(base)), quality(Artifact.open(head))
+        before = quality(Artifact.open(base))
     except (MissingToolError, UsageError) as error:
-        return replace(verdict, reasons=(*verdict.reasons, f"quality not measured: {error}"))
+        outcome = Outcome.MISSING if rules.all_must_run and not verdict.failed else verdict.outcome
+        return replace(verdict, outcome=outcome, reasons=(*verdict.reasons, f"quality not measured: {error}"))
+    try:
+        after = quality(Artifact.open(head))
+    except (MissingToolError, UsageError) as error:
+        reason = f"quality cannot be measured any more: {error}"
+        return replace(verdict, outcome=Outcome.WORSE, reasons=(*verdict.reasons, reason))
     return judge_quality(verdict, before, after, rules)

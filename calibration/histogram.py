@@ -84,15 +84,15 @@ class StreamingHistogram:
             )
         self._lows.append(low)
         self._highs.append(high)
-        magnitude = max(-low, high)
-        if magnitude == 0.0:
-            self._zeros += values.size
-            return
-        self._grow(magnitude)
         flat = values.reshape(-1)
         if samples and flat.size > samples:
             # An odd step that shares no factor with the rows walks through all columns and channels.
             flat = flat[:: (flat.size // samples) | 1]
+        magnitude = max(-low, high)
+        if magnitude == 0.0:
+            self._zeros += flat.size
+            return
+        self._grow(magnitude)
         # Reach and bins are powers of two, so the product is exact and no value lands beside its bin.
         half = len(self._counts) // 2
         place = np.floor(flat * np.float32(half / self._reach)).astype(np.int64) + half

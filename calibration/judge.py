@@ -200,4 +200,4 @@ def _array(image: torch.Tensor) -> F32:
 
 
 def _mean_psnr(pairs: Iterable[tuple[F32, F32]]) -> float:
-    return float(np.mean([min(60.0, psnr_from_mse(mse(a, b), 1.0)) for a, b in pairs]))
+    return float(np.mean([np.minimum(60.0, psnr_from_mse(mse(a, b), 1.0)) for a, b in pairs]))

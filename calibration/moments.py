@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,10 +65,10 @@ class MomentCollector:
         self._sums: dict[str, tuple[F64, F64]] = {}
         self._patches: dict[str, int] = {}
 
-    def add(self, tensor: str, values: F32) -> None:
-        """Look at one tensor, float32 (1, C, H, W), of one photograph; positions follow from the tensor's name."""
+    def add(self, tensor: str, values: F32, photo: int) -> None:
+        """Look at one tensor, float32 (1, C, H, W), of one photograph; its number and the layer's name say where."""
         for window in self._windows.get(tensor, ()):
-            patches = _patches(values[0], window)
+            patches = _patches(values[0], window, [photo, zlib.crc32(window.layer.name.encode())])
             name, count = window.layer.name, patches.shape[1]
             second = patches.transpose(0, 2, 1) @ patches
             mean = patches.sum(axis=1)
@@ -84,13 +85,13 @@ class MomentCollector:
         }
 
 
-def _patches(image: F32, window: _Window) -> F64:
+def _patches(image: F32, window: _Window, seed: Sequence[int]) -> F64:
     """(G, N, D) patches at random positions."""
     top, left, bottom, right = window.pads
     padded = np.pad(image, ((0, 0), (top, bottom), (left, right)))
     views = sliding_window_view(padded, window.kernel, axis=(1, 2))[:, :: window.stride[0], :: window.stride[1]]
     height, width = views.shape[1:3]
-    chosen = np.random.default_rng(height * width).integers(0, height * width, min(PATCHES, height * width))
+    chosen = np.random.default_rng(seed).integers(0, height * width, min(PATCHES, height * width))
     patches = views[:, chosen // width, chosen % width].reshape(len(image), len(chosen), -1).astype(np.float64)
     if window.layer.groups > 1:
         return patches

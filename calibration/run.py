@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.calibration.collect import DEFAULT_SAMPLES, Observer, all_tensors
+from ensharpen_edge.calibration.collect import DEFAULT_SAMPLES, Observer, Visitor, all_tensors
 from ensharpen_edge.calibration.degraded_crops import Preprocessing, degraded_inputs
 from ensharpen_edge.calibration.equalise import STRENGTH, channel_peaks, equalised, find_scales
 from ensharpen_edge.calibration.histogram import BINS, Histogram, merge
@@ -204,14 +204,18 @@ def run_calibration(
     observer = Observer(model, request.samples, request.threads)
     collector = MomentCollector(model, find_layers(model))
 
-    def visit(number: int, name: str, values: NDArray[np.float32]) -> None:
-        if number < DETAILED:
-            collector.add(name, values)
+    def visits(parity: int) -> Visitor:
+        def visit(number: int, name: str, values: NDArray[np.float32]) -> None:
+            crop = 2 * number + parity
+            if crop < DETAILED:
+                collector.add(name, values, crop)
+
+        return visit
 
     half = (len(choices) + 1) // 2
-    first = observer.collect(degraded_inputs(chosen.photos, choices[::2], settings), progress, visit)
+    first = observer.collect(degraded_inputs(chosen.photos, choices[::2], settings), progress, visits(0))
     second = observer.collect(
-        degraded_inputs(chosen.photos, choices[1::2], settings), lambda done: progress(half + done)
+        degraded_inputs(chosen.photos, choices[1::2], settings), lambda done: progress(half + done), visits(1)
     )
     seconds = time.monotonic() - started
     table = _table(chosen, first, second, scales, collector.freeze())

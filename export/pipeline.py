@@ -32,8 +32,9 @@ from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.errors import BadInputError, EnsharpenError, ParityError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
-from ensharpen_edge.export.gate import AGREEMENT, GatePair, GateReport, check_quality, score_pairs
+from ensharpen_edge.export.gate import GatePair, GateReport, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs, refuse_calibrated
+from ensharpen_edge.export.large_window import check_large_window
 from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import LIMITS, PIXELS_OUT, ParityReport, Run, Rung, check_parity, climb
 from ensharpen_edge.export.probes import SHAPES, Probe, parity_probes
@@ -168,9 +169,7 @@ def _build(
         damage_file(folder / build.model_file)
     manifest = _manifest(request, checkpoint, build)
 
-    limits = request.limits
-    if limits.agreement is None:
-        limits = dataclasses.replace(limits, agreement=AGREEMENT.get(request.precision))
+    limits = request.limits.of_precision(request.precision)
     reference = torch_run(student)
     unsealed = dataclasses.replace(manifest, files={build.model_file: sha256_of(folder / build.model_file)})
     with open_engine(Artifact(folder, unsealed), build.device) as engine:
@@ -185,6 +184,9 @@ def _build(
         parity = climb([*rungs, Rung("artifact", exported, limits_as)], _probes(request.probed_sizes, stride))
         evidence["parity"] = parity.to_dict()
         _check_parity(parity, build, limits.agreement)
+        if not request.probed_sizes and manifest.shape.largest is None:
+            step("one large window")
+            check_large_window(exported, reference, stride, limits.agreement or 0.0)
         tile_sizes: tuple[int, ...] = ()
         if manifest.shape.tile_exact:
             step("comparing tiles with the whole")

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from ensharpen_edge.console import stdout
-from ensharpen_edge.export.gate import AGREEMENT, GateLimits, GateReport
+from ensharpen_edge.export.gate import GateLimits, GateReport
 from ensharpen_edge.export.parity import ParityReport, limits_of
 from ensharpen_edge.export.pipeline import ExportResult
 
@@ -59,10 +59,8 @@ def _parity_table(report: ParityReport, precision: str, agreement: float | None)
 
 
 def _gate_table(report: GateReport, limits: GateLimits, precision: str, enlarges: int) -> Table:
-    agreement = AGREEMENT.get(precision) if limits.agreement is None else limits.agreement
-    needs = f"drop <= {limits.mean_drop:g} dB, retained >= {limits.retained:.0%}"
-    if agreement is not None:
-        needs += f", vs student >= {agreement:g} dB"
+    limits = limits.of_precision(precision)
+    needs = f"drop <= {limits.mean_drop:g} dB, retained >= {limits.retained:.0%}, vs student >= {limits.agreement:g} dB"
     table = Table(title=f"Release gate (PSNR in dB; {needs})")
     table.add_column("condition")
     for heading in ("photographs", "degraded", "student", "exported", "drop", "retained", "worst vs student"):

@@ -9,10 +9,14 @@ from ensharpen_edge.errors import ParityError
 from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
+from ensharpen_edge.runtime.pipeline import AUTO_TILE, plan_for, sharpen_frame
 
 TILES = (64, 128, 256)
-"""Tile sides that a dynamic artifact is tried with."""
+"""Tile sides that a dynamic artifact is tried with, on a small frame."""
+
+LARGE_FRAME = (1000, 1400)
+"""What `auto` still runs as one window; sides are no multiples of any stride. Cut into tiles of `AUTO_TILE` as well, so
+that windows of the sizes that photographs meet are looked at."""
 
 
 def check_tiling(engine: Engine, artifact: Artifact) -> tuple[int, ...]:
@@ -22,7 +26,7 @@ def check_tiling(engine: Engine, artifact: Artifact) -> tuple[int, ...]:
     agree where they overlap.
 
     Returns:
-        The tile sides that gave the same bits.
+        The tile sides that cut a frame and gave the same bits.
 
     Raises:
         ParityError: Some tile side did not.
@@ -31,10 +35,20 @@ def check_tiling(engine: Engine, artifact: Artifact) -> tuple[int, ...]:
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
         return _check_fixed(engine, artifact, frame, shape.height, shape.width)
+    tried = _check_sides(engine, artifact, frame, TILES)
+    if shape.largest is None:
+        tried += _check_sides(engine, artifact, large_frame(), (AUTO_TILE,))
+    return tried
+
+
+def _check_sides(engine: Engine, artifact: Artifact, frame: U8, sides: tuple[int, ...]) -> tuple[int, ...]:
     whole = _sharpen(engine, artifact, frame, None)
-    for tile in TILES:
-        _demand_equal(_sharpen(engine, artifact, frame, tile), whole, f"tiles of {tile}")
-    return TILES
+    tried = []
+    for tile in sides:
+        if len(plan_for(artifact, *frame.shape[:2], tile)) > 1:
+            _demand_equal(_sharpen(engine, artifact, frame, tile), whole, f"tiles of {tile}")
+            tried.append(tile)
+    return tuple(tried)
 
 
 def _check_fixed(engine: Engine, artifact: Artifact, frame: U8, height: int, width: int) -> tuple[int, ...]:
@@ -59,6 +73,13 @@ def _demand_equal(tiled: U8, whole: U8, what: str) -> None:
     if not np.array_equal(tiled, whole):
         count = int(np.count_nonzero(tiled != whole))
         raise ParityError(f"{what} change {count} of {whole.size} code values", hint="the halo is too small")
+
+
+def large_frame() -> U8:
+    """uint8 (*LARGE_FRAME, 3): photographs side by side, until it is full."""
+    frame = _frame()
+    height, width = LARGE_FRAME
+    return np.tile(frame, (-(-height // frame.shape[0]), -(-width // frame.shape[1]), 1))[:height, :width]
 
 
 def _frame() -> U8:

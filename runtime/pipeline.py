@@ -75,7 +75,14 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
     """
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
-        return plan_fixed(height, width, window=(shape.height, shape.width), halo=shape.halo, stride=shape.multiple_of)
+        fixed = plan_fixed(height, width, window=(shape.height, shape.width), halo=shape.halo, stride=shape.multiple_of)
+        if len(fixed) > 1 and not shape.tile_exact:
+            raise UsageError(
+                f"this network looks at the whole frame, and this file only takes {shape.width}x{shape.height} pixels: "
+                f"a photograph of {width}x{height} would have to be cut, and seams would show",
+                hint="use a file without a fixed size",
+            )
+        return fixed
     if tile == "auto":
         fits = shape.largest is None or (height <= shape.largest[0] and width <= shape.largest[1])
         small = height * width <= AUTO_WHOLE_FRAME

@@ -7,7 +7,7 @@ connection is random and the other zero, so gradients reach both and no two chan
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.models.config import StudentConfig
@@ -30,10 +30,12 @@ def grow(source: Student, config: StudentConfig) -> Student:
     _check(source.config, config)
     grown = Student(config)
     known, state = source.state_dict(), grown.state_dict()
+    swapped = {f"{name}.weight" for name, layer in grown.named_modules() if isinstance(layer, nn.ConvTranspose2d)}
     for name, fresh in state.items():
         old = known.get(name)
         if old is not None:
-            _insert(fresh, old)
+            # Transposed convolutions keep their inputs first.
+            _insert(*((fresh.transpose(0, 1), old.transpose(0, 1)) if name in swapped else (fresh, old)))
         elif ".contract." in name:
             fresh.zero_()
     grown.load_state_dict(state)
@@ -51,6 +53,11 @@ def _check(old: StudentConfig, new: StudentConfig) -> None:
     differing = [name for name in _SAME if getattr(old, name) != getattr(new, name)]
     if old.estimator and not new.estimator:
         differing.append("estimator")
+    if old.windows and old.widths[2] != new.widths[2]:
+        raise UsageError(
+            f"{new.name} cannot grow from {old.name}: attention divides {old.widths[2]} channels among its "
+            "heads, so their number must stay"
+        )
     if differing:
         raise UsageError(f"{new.name} cannot grow from {old.name}: they differ in {', '.join(differing)}")
     sizes = [(*old.widths, *old.depths, old.expansion), (*new.widths, *new.depths, new.expansion)]

@@ -99,7 +99,8 @@ def place_by_steps(stages: tuple[Stage, ...], total: int) -> Timeline:
     whole = sum(stage.share for stage in stages)
     bounds = [round(total * share / whole) for share in itertools.accumulate(stage.share for stage in stages)]
     steps = [max(1, end - begin) for begin, end in itertools.pairwise([0, *bounds])]
-    steps[steps.index(max(steps))] += total - sum(steps)
+    for _ in range(sum(steps) - total):
+        steps[steps.index(max(steps))] -= 1
     return Timeline(stages, tuple(steps))
 
 

@@ -74,9 +74,11 @@ class Objective(nn.Module):
             return None, nothing
         answer, answered = batch.teacher, batch.labelled
         if teacher is not None:
-            live = teacher(batch.degraded.clamp(0.0, 1.0))
             # Where labels have an answer already, it counts: two teachers can share the work.
-            answer = live if answer is None else torch.where(answered[:, None, None, None] > 0, answer, live)
+            open_ones = answered == 0 if answer is not None else torch.ones_like(batch.known, dtype=torch.bool)
+            answer = torch.zeros_like(batch.degraded) if answer is None else answer.clone()
+            if open_ones.any():
+                answer[open_ones] = teacher(batch.degraded[open_ones].clamp(0.0, 1.0)).to(answer.dtype)
             answered = torch.ones_like(batch.known)
         if answer is None:
             return None, nothing

@@ -61,7 +61,7 @@ class Stepper:
         """Train on one batch; returns the weighted loss terms and their sum, `loss`.
 
         Raises:
-            BadInputError: The loss is not finite; names step, files and the last saved state, which is untouched.
+            BadInputError: Loss or gradient is not finite; names step, files and the last saved state, which stays.
         """
         rate = cosine_with_warmup(number, total, self.config.learning_rate, self.config.warm_up)
         for group in self.optimizer.param_groups:
@@ -82,7 +82,12 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self._average_adapter_gradients()
-        self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False)
+        norm = self.fabric.clip_gradients(
+            self.network, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False
+        )
+        # With fp16, overflows are part of the search for a loss scale, whose steps are left out.
+        if self.config.precision != "16-mixed" and norm is not None and not torch.isfinite(norm):
+            self._stop(batch, number, {"norm": float(norm)}, "the gradient")
         self.optimizer.step()
         if weight and image is not None:
             real = batch.targets[SHARPEN][batch.known > 0]
@@ -106,12 +111,12 @@ class Stepper:
         self.judge_optimizer.step()
         return loss
 
-    def _stop(self, batch: Batch, number: int, terms: dict[str, float]) -> None:
+    def _stop(self, batch: Batch, number: int, terms: dict[str, float], what: str = "the loss") -> None:
         bad = ", ".join(f"{name} {value:g}" for name, value in terms.items())
         files = ", ".join(dict.fromkeys(batch.names))
         state = self.folder / STATE_FILE
         kept = f"last good state: {state}" if state.exists() else "no state was saved yet"
         raise BadInputError(
-            f"the loss is not finite at step {number} ({bad}); photographs of the batch: {files}; {kept}",
+            f"{what} is not finite at step {number} ({bad}); photographs of the batch: {files}; {kept}",
             hint="lower the learning rate, or remove the photograph, and go on with --resume",
         )

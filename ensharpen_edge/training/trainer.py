@@ -129,7 +129,8 @@ class Trainer:
 
     def _settings(self) -> dict[str, Any]:
         """What a state belongs to."""
-        return {**self.config.to_dict(), "materials": self.materials.key, "start": self.start_key}
+        mixes = {stage.mix: self.config.known_mixes[stage.mix].to_dict() for stage in self.config.stages}
+        return {**self.config.to_dict(), "drawn": mixes, "materials": self.materials.key, "start": self.start_key}
 
     def save(self) -> None:
         """Write the state file (the first process only)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -96,9 +97,14 @@ def validation_set(
     """
     generator = torch.Generator().manual_seed(seed)
     if mix is not None or task != "sharpen":
-        sharp = _centres(photos, validation_side(task, drawn=True)).repeat(DRAWS, 1, 1, 1)
-        batch = make_tasks(sharp, (task,), mix or DegradationMix(), generator, 1.0)
-        return ValidationSet(batch.degraded.clamp(0.0, 1.0), batch.targets[task], (task,) * len(sharp), task)
+        sharp = _centres(photos, validation_side(task, drawn=True))
+        draws = [make_tasks(sharp, (task,), mix or DegradationMix(), generator, 1.0) for _ in range(DRAWS)]
+        return ValidationSet(
+            torch.cat([draw.degraded for draw in draws]).clamp(0.0, 1.0),
+            torch.cat([draw.targets[task] for draw in draws]),
+            (task,) * (DRAWS * len(sharp)),
+            task,
+        )
     target = _centres(photos, SIDE)
     degraded = [soft_photo(target, blur, noise, generator) for blur, noise in SOFT_CASES]
     names = [f"soft {blur:g}/{noise:g}" for blur, noise in SOFT_CASES]
@@ -130,8 +136,8 @@ def validate(network: Network, data: ValidationSet) -> ValidationScore:
 
 
 def _against(image: Tensor, sharp: Tensor) -> float:
-    # Sharp photographs among the degraded ones would make every mean infinite.
-    return min(EQUAL, psnr(image.numpy(), sharp.numpy(), data_range=1.0))
+    # Sharp photographs among the degraded ones would make every mean infinite. Not `min`: NaN has to stay one.
+    return float(np.minimum(EQUAL, psnr(image.numpy(), sharp.numpy(), data_range=1.0)))
 
 
 def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:

@@ -130,6 +130,26 @@ def test_what_cannot_run_is_named_and_fails_if_told(artifact, monkeypatch):
     assert verdict.reasons[-1] == "quality not measured: no metric"
 
 
+def test_quality_that_cannot_be_measured_any_more_fails(artifact, tmp_path):
+    head = shutil.copytree(artifact.path, tmp_path / artifact.path.name)
+
+    def odd_sizes_crash(subject):
+        if subject.path == head:
+            raise UsageError("cannot run a window of (1, 3, 328, 488)")
+        return {"a": 30.0}
+
+    def never(_artifact):
+        raise UsageError("cannot run a window of (1, 3, 328, 488)")
+
+    pairings, effort = [Pairing("x", artifact.path, head)], compare_effort(1, 6)
+    (verdict,) = compare_versions(pairings, (64, 64), 1, effort, RULES, odd_sizes_crash)
+    assert verdict.outcome is Outcome.WORSE
+    assert "any more: cannot run a window" in verdict.reasons[-1]
+    rules = GateRules(all_must_run=True)
+    (verdict,) = compare_versions(pairings, (64, 64), 1, effort, rules, never)
+    assert verdict.failed
+
+
 def test_another_size_is_no_comparison(artifact, static_artifact):
     (verdict,) = compare_versions(
         [Pairing("x", artifact.path, static_artifact.path)], (64, 64), 1, compare_effort(1, 6), RULES

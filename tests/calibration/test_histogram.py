@@ -49,6 +49,14 @@ def test_zeros_alone_and_zeros_first():
     assert merge(only, later).counts.sum() == 25
 
 
+def test_zeros_weigh_no_more_than_other_photographs():
+    histogram = StreamingHistogram("t")
+    for values in (np.zeros(100_000, np.float32), np.ones(100_000, np.float32)):
+        histogram.add(values, "p", samples=1000)
+    counts = histogram.freeze().counts
+    assert counts[BINS // 2] == pytest.approx(counts.sum() / 2, rel=0.01)
+
+
 def test_what_is_not_a_number_is_named():
     histogram = StreamingHistogram("conv_3")
     with pytest.raises(BadInputError, match=r"'conv_3'.*NaN or Inf.*beach\.jpg"):

@@ -167,7 +167,7 @@ def test_any_crash_leaves_a_report_and_no_artifact(tmp_path, monkeypatch):
 
 def test_tiling_is_measured_on_the_written_file(artifact, static_artifact):
     assert artifact.manifest.shape.tile_exact
-    assert artifact.manifest.shape.tile_sizes == (64, 128, 256)
+    assert artifact.manifest.shape.tile_sizes == (64, 128, 256, 768)
     assert static_artifact.manifest.shape.tile_exact
 
 

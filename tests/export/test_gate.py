@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ensharpen_edge.calibration.photo_choice import ChoiceConfig, choose_crops
 from ensharpen_edge.data.cache import load_photos
-from ensharpen_edge.errors import BadInputError, QualityError
+from ensharpen_edge.errors import BadInputError, ParityError, QualityError
 from ensharpen_edge.export.gate import GateLimits, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs, refuse_calibrated
+from ensharpen_edge.export.large_window import check_large_window
 from ensharpen_edge.export.pipeline import torch_run
 from ensharpen_edge.models.checkpoint import find_checkpoint
 
@@ -38,7 +40,8 @@ def test_the_student_itself_passes(student, pairs):
     assert len(report.scores) == len(pairs) >= 12
 
 
-def test_larger_students_sharpen_more(student, pairs):
+def test_larger_students_sharpen_more(student, photo_folder):
+    pairs = list(gate_pairs((photo_folder,)))
     means = [score_pairs(run, run, pairs).mean_student for run in (student, shipped("small"), shipped("base"))]
     assert means[0] + 0.1 < means[1] < means[2] - 0.05
 
@@ -82,6 +85,35 @@ def test_an_export_that_repaints_sharp_photographs_fails(student, pairs):
 
     with pytest.raises(QualityError, match="stay sharp"):
         check_quality(score_pairs(student, repaints, pairs), GateLimits())
+
+
+def test_a_wrong_border_fails_however_small_its_share(student, pairs):
+    def first_row(batch, codes):
+        out = student(batch).copy()
+        out[:, :, 0] = np.clip(out[:, :, 0] - codes / 255, 0, 1)
+        return out
+
+    for precision, codes in (("fp32", 8), ("fp16", 8), ("int8", 40)):
+        report = score_pairs(student, lambda batch, codes=codes: first_row(batch, codes), pairs[:3])
+        limits = GateLimits(mean_drop=9.0, retained=0.0).of_precision(precision)
+        with pytest.raises(QualityError, match="in one place"):
+            check_quality(report, replace(limits, agreement=0.0))
+
+
+def test_a_smaller_agreement_lowers_that_of_a_block():
+    assert GateLimits().of_precision("int8").block == 30.0
+    assert GateLimits(agreement=39.0).of_precision("int8").block == 21.0
+    assert GateLimits(agreement=60.0).of_precision("fp32").block == 43.0
+
+
+def test_windows_that_only_large_photographs_need_are_looked_at(student):
+    check_large_window(student, student, 8, 55.0)
+
+    def black_when_large(batch):
+        return student(batch) * (batch.shape[3] <= 512)
+
+    with pytest.raises(ParityError, match="window of 1400x1000"):
+        check_large_window(black_when_large, student, 8, 55.0)
 
 
 def test_nan_fails(student, pairs):

@@ -9,6 +9,7 @@ from ensharpen_edge.errors import UsageError
 from ensharpen_edge.models.checkpoint import find_checkpoint
 from ensharpen_edge.models.config import BASE, NANO, SMALL
 from ensharpen_edge.models.growth import grow
+from ensharpen_edge.models.student import Student
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,24 @@ def test_a_grown_student_starts_as_the_trained_one(nano, config, photo):
     image = torch.from_numpy(photo[:96, :96].copy()).permute(2, 0, 1)[None] / 255.0
     with torch.no_grad():
         assert torch.allclose(grow(nano, config).eval()(image), nano(image), atol=2e-6)
+
+
+@pytest.mark.parametrize("option", [{"upsampling": "transposed"}, {"attention": "block"}, {"windows": 1}], ids=str)
+def test_options_grow_exactly_or_are_refused(option):
+    torch.manual_seed(0)
+    small = dataclasses.replace(NANO, name="s", widths=(8, 16, 32), **option)
+    source = Student(small).eval()
+    with torch.no_grad():
+        for parameter in source.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    larger = dataclasses.replace(small, name="l", widths=(12, 24, 48), depths=(3, 2, 4, 2, 2))
+    if small.windows:
+        with pytest.raises(UsageError, match="32 channels"):
+            grow(source, larger)
+        larger = dataclasses.replace(larger, widths=(12, 24, 32))
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(grow(source, larger).eval()(image), source(image), atol=2e-6)
 
 
 def test_every_new_weight_is_reached_within_two_steps(nano):

@@ -22,6 +22,15 @@ def canvas(photo_folder):
     return np.concatenate([row, row[:, ::-1]], axis=0)
 
 
+def test_a_fixed_window_is_no_reason_to_cut_what_cannot_be_cut(static_artifact):
+    shape = dataclasses.replace(static_artifact.manifest.shape, tile_exact=False)
+    whole_only = Artifact(static_artifact.path, dataclasses.replace(static_artifact.manifest, shape=shape))
+    assert len(plan_for(whole_only, 150, 190)) == 1
+    for tile in ("auto", "off", 64):
+        with pytest.raises(UsageError, match="seams would show"):
+            plan_for(whole_only, 300, 400, tile)
+
+
 @pytest.fixture(scope="module")
 def engine(artifact):
     with open_engine(artifact, threads=2) as opened:

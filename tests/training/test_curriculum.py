@@ -33,6 +33,10 @@ def test_steps_are_shared_out():
         assert place_by_steps(STAGES, total).total == total
     with pytest.raises(UsageError, match="too few"):
         place_by_steps(STAGES, 2)
+    uneven = tuple(dataclasses.replace(STAGES[0], share=share) for share in (10.0, 0.1, 10.0, 0.1, 10.0, 0.1))
+    for total in range(6, 40):
+        steps = place_by_steps(uneven, total).steps
+        assert (min(steps) >= 1, sum(steps)) == (True, total)
 
 
 def test_strength_is_a_ramp_per_stage():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ from ensharpen_edge.training.losses.adversarial import AdversarialConfig
 from ensharpen_edge.training.losses.registry import LossTerm
 from ensharpen_edge.training.step import STATE_FILE
 from ensharpen_edge.training.trainer import Intervals
-from ensharpen_edge.training.validation import validation_set
+from ensharpen_edge.training.validation import validate, validation_set
 
 CPU = torch.device("cpu")
 
@@ -164,6 +165,20 @@ def test_nan_stops_with_step_files_and_last_state(make_trainer, few, tmp_path):
         trainer.run(lambda _: None)
     assert "--resume" in str(error.value.hint)
     assert (tmp_path / STATE_FILE).read_bytes() == saved
+
+
+def test_an_overflowing_gradient_stops_before_it_spoils_the_average(make_trainer, few, tmp_path):
+    trainer = make_trainer(few, tmp_path)
+    trainer.network.decoder.heads["sharpen"].bias.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(BadInputError, match=r"the gradient is not finite at step 0"):
+        trainer.run(lambda _: None)
+    assert all(torch.isfinite(value).all() for value in trainer.averaged_network().state_dict().values())
+
+
+def test_nan_is_no_score(few, photos):
+    network = Student(few.model)
+    torch.nn.init.constant_(network.decoder.heads["sharpen"].bias, float("nan"))
+    assert math.isnan(validate(network, validation_set(photos)).after)
 
 
 def test_a_full_disk_loses_nothing(make_trainer, few, tmp_path, monkeypatch):
