@@ -45,7 +45,7 @@ def _check_sides(engine: Engine, artifact: Artifact, frame: U8, sides: tuple[int
     whole = _sharpen(engine, artifact, frame, None)
     tried = []
     for tile in sides:
-        if len(plan_for(artifact, *frame.shape[:2], tile)) > 1:
+        if len(plan_for(artifact, frame.shape[0], frame.shape[1], tile)) > 1:
             _demand_equal(_sharpen(engine, artifact, frame, tile), whole, f"tiles of {tile}")
             tried.append(tile)
     return tuple(tried)
