@@ -42,7 +42,7 @@ def test_it_still_sharpens(exported):
     assert manifest.io.dtype == "int8"
     assert manifest.quantization["scheme"] == "tflite"
     assert manifest.quantization["int8_layers"] >= 3
-    assert manifest.shape.tile_sizes == (64, 128, 256)
+    assert manifest.shape.tile_sizes == (64, 128, 256, 768)
     report = json.loads((out / "nano-tflite-int8.report.json").read_text())
     assert report["parity"]["rungs"][-1]["psnr_photographs"] >= 48.0
     for condition in report["gate"]["conditions"]:
