@@ -15,8 +15,8 @@ TILES = (64, 128, 256)
 """Tile sides that a dynamic artifact is tried with, on a small frame."""
 
 LARGE_FRAME = (1000, 1400)
-"""What `auto` still runs as one window; sides are no multiples of any stride. Cut into tiles of `AUTO_TILE` as well, so
-that windows of the sizes that photographs meet are looked at."""
+"""What `auto` still runs as one window. Cut into tiles of `AUTO_TILE` as well, so that windows of the sizes that
+photographs meet are looked at."""
 
 
 def check_tiling(engine: Engine, artifact: Artifact) -> tuple[int, ...]:
@@ -31,11 +31,10 @@ def check_tiling(engine: Engine, artifact: Artifact) -> tuple[int, ...]:
     Raises:
         ParityError: Some tile side did not.
     """
-    frame = _frame()
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
-        return _check_fixed(engine, artifact, frame, shape.height, shape.width)
-    tried = _check_sides(engine, artifact, frame, TILES)
+        return _check_fixed(engine, artifact, shape.height, shape.width)
+    tried = _check_sides(engine, artifact, _frame(), TILES)
     if shape.largest is None:
         tried += _check_sides(engine, artifact, large_frame(), (AUTO_TILE,))
     return tried
@@ -51,10 +50,9 @@ def _check_sides(engine: Engine, artifact: Artifact, frame: U8, sides: tuple[int
     return tuple(tried)
 
 
-def _check_fixed(engine: Engine, artifact: Artifact, frame: U8, height: int, width: int) -> tuple[int, ...]:
+def _check_fixed(engine: Engine, artifact: Artifact, height: int, width: int) -> tuple[int, ...]:
     shape = artifact.manifest.shape
-    frame = np.tile(frame, (-(-2 * height // frame.shape[0]), -(-2 * width // frame.shape[1]), 1))
-    frame = frame[: 2 * height, : 2 * width]
+    frame = _filled(2 * height, 2 * width)
     enlarges = artifact.manifest.io.enlarges
     shift, edge = shape.multiple_of, shape.halo * enlarges
     start = shift * enlarges + edge
@@ -76,9 +74,13 @@ def _demand_equal(tiled: U8, whole: U8, what: str) -> None:
 
 
 def large_frame() -> U8:
-    """uint8 (*LARGE_FRAME, 3): photographs side by side, until it is full."""
+    """uint8 (*LARGE_FRAME, 3) of photographs."""
+    return _filled(*LARGE_FRAME)
+
+
+def _filled(height: int, width: int) -> U8:
+    """(height, width, 3): photographs side by side, until it is full."""
     frame = _frame()
-    height, width = LARGE_FRAME
     return np.tile(frame, (-(-height // frame.shape[0]), -(-width // frame.shape[1]), 1))[:height, :width]
 
 

@@ -75,7 +75,7 @@ class Objective(nn.Module):
         answer, answered = batch.teacher, batch.labelled
         if teacher is not None:
             # Where labels have an answer already, it counts: two teachers can share the work.
-            open_ones = answered == 0 if answer is not None else torch.ones_like(batch.known, dtype=torch.bool)
+            open_ones = answered == 0
             answer = torch.zeros_like(batch.degraded) if answer is None else answer.clone()
             if open_ones.any():
                 answer[open_ones] = teacher(batch.degraded[open_ones].clamp(0.0, 1.0)).to(answer.dtype)
