@@ -12,16 +12,13 @@ import numpy as np
 from ensharpen_edge.benchmarks.protocol import F32
 from ensharpen_edge.benchmarks.quality import Method
 
-MARGIN = 128
-"""Pixels: no student looks further (`models.geometry`), and its grid fits into them."""
 
-
-def periodic(method: Method, margin: int = MARGIN) -> Method:
+def periodic(method: Method, margin: int) -> Method:
     """The method on the photograph with `margin` pixels of the opposite side at every edge, which are cut off again.
 
     Args:
         method: Of (H, W, 3); one that enlarges has as much more cut off.
-        margin: Pixels at every edge; more than H or W repeats the photograph.
+        margin: Pixels at every edge, as far as the method looks; more than H or W repeats the photograph.
     """
 
     def run(image: F32) -> F32:

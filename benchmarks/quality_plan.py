@@ -38,16 +38,16 @@ class PlannedCase:
     Attributes:
         pairs: Makes the pairs.
         kernel: That all of them were blurred with, for oracles; None where no one kernel says it all.
-        wrapped: Blind methods are given photographs that go on periodically beyond their edges.
+        margin: Pixels by which the photographs that blind methods are given go on periodically beyond their edges.
     """
 
     pairs: Callable[[], Iterator[Pair]]
     kernel: NDArray[np.float64] | None = None
-    wrapped: bool = False
+    margin: int = 0
 
     def blind(self, methods: Mapping[str, Method]) -> dict[str, Method]:
         """Methods that are not told the kernel, as this condition runs them."""
-        return {name: periodic(method) if self.wrapped else method for name, method in methods.items()}
+        return {name: periodic(method, self.margin) if self.margin else method for name, method in methods.items()}
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class SuitePlan:
         )
 
 
-def _plan(title: str, files: list[Path], cases: tuple[Case, ...], protocol: str, wrap: bool) -> SuitePlan:
+def _plan(title: str, files: list[Path], cases: tuple[Case, ...], protocol: str, wrap: int) -> SuitePlan:
     def planned(case: Case) -> PlannedCase:
-        return PlannedCase(lambda: degraded_pairs(files, case), case.kernel, wrap and case.kernel is not None)
+        return PlannedCase(lambda: degraded_pairs(files, case), case.kernel, 0 if case.kernel is None else wrap)
 
     if wrap and any(case.kernel is not None for case in cases):
         title, protocol = f"{title}, wrapped", f"{protocol}; methods see it continued periodically"
@@ -112,7 +112,7 @@ def plan_suites(
     single: GaussianCase,
     limit: int,
     oracles: Sequence[str] = (),
-    wrap: bool = False,
+    wrap: int = 0,
 ) -> list[SuitePlan]:
     """Every suite on every folder, then the real pairs.
 
@@ -124,7 +124,7 @@ def plan_suites(
         single: The condition without suites.
         limit: Photographs of each folder, 0 for all.
         oracles: Will be asked for.
-        wrap: Continue photographs periodically beyond their edges, where they were blurred with circular borders.
+        wrap: Pixels to continue photographs by periodically, where they were blurred with circular borders.
 
     Raises:
         UsageError: Nothing to measure, an unknown suite or oracle, or oracles (or `wrap`) and no kernel.

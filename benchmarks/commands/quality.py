@@ -25,8 +25,10 @@ from ensharpen_edge.benchmarks.suites import FROM_FILE, SUITES
 from ensharpen_edge.console import print_json, progress, stdout
 from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.errors import UsageError
+from ensharpen_edge.imaging.views import check_views
 from ensharpen_edge.metrics.registry import METRICS, load_metrics
 from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.self_ensemble import SelfEnsemble
 from ensharpen_edge.whole_file import write_file
 
 
@@ -61,6 +63,9 @@ def quality(
         bool,
         typer.Option("--wrap", help="Continue photographs beyond their edges as their circular blur did."),
     ] = False,
+    self_ensemble: Annotated[
+        int, typer.Option(help="Also measure the mean of 2, 4 or 8 mirrored and turned views, as ensharpen-run offers.")
+    ] = 1,
     markdown: Annotated[Path | None, typer.Option(help="Write tables of every condition, as Markdown.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet of crops, a PNG file.")] = None,
     card: Annotated[
@@ -90,13 +95,19 @@ def quality(
         raise UsageError(f"an artifact's folder cannot be called {reserved.pop()!r} here", hint="rename it")
     reference = baseline_name(baseline, artifacts, names)
     opened = {name: Artifact.open(path) for name, path in zip(names, artifacts, strict=True)}
+    check_views(self_ensemble)
+    engines = {name: open_engine(artifact, threads=threads) for name, artifact in opened.items()}
+    if self_ensemble > 1:
+        for name, artifact in list(opened.items()):
+            several = f"{name} x{self_ensemble}"
+            engines[several] = SelfEnsemble(engines[name], artifact.manifest.io, artifact.manifest.shape, self_ensemble)
+            opened[several] = artifact
     cards = [open_card(path, opened) for path in card or []]
-    methods = {
-        name: artifact_method(artifact, open_engine(artifact, threads=threads)) for name, artifact in opened.items()
-    }
+    methods = {name: artifact_method(opened[name], engine) for name, engine in engines.items()}
     wanted = tuple(name.strip() for name in metrics.split(","))
     oracles = oracle or []
-    plans = plan_suites(data or [], suite or [], pairs, kernels, GaussianCase(blur, noise), limit, oracles, wrap)
+    margin = max(artifact.manifest.shape.halo for artifact in opened.values()) if wrap else 0
+    plans = plan_suites(data or [], suite or [], pairs, kernels, GaussianCase(blur, noise), limit, oracles, margin)
     measures = load_metrics(wanted)
     if not METRICS[wanted[0]].higher_is_better:
         raise UsageError(f"--metrics: the first one ranks the unsharp masks, {wanted[0]!r} cannot")

@@ -145,6 +145,9 @@ def label(
     ] = False,
     crop: Annotated[int, typer.Option(min=8, help="Side of the labelled crops.")] = 256,
     seed: Annotated[int, typer.Option(help="Seed of crops and degradations.")] = 0,
+    self_ensemble: Annotated[
+        int, typer.Option(help="Take the mean of the teacher's answers to 2, 4 or 8 mirrored and turned views.")
+    ] = 1,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
     cache: Cache = None,
 ) -> None:
@@ -165,13 +168,15 @@ def label(
     from ensharpen_edge.degrade.mix import MARGIN
     from ensharpen_edge.degrade.mixes import find_mix
     from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
-    from ensharpen_edge.training.distillation.teacher import open_teacher
+    from ensharpen_edge.training.distillation.teacher import SelfEnsembleTeacher, Teacher, open_teacher
     from ensharpen_edge.training.distillation.teacher_gain import teacher_gain
 
     degradations = None if as_is else find_mix(mix)
     if threads:
         torch.set_num_threads(threads)
-    opened = open_teacher(teacher)
+    opened: Teacher = open_teacher(teacher)
+    if self_ensemble != 1:
+        opened = SelfEnsembleTeacher(opened, self_ensemble)
     with progress() as bar:
         task = bar.add_task("decoding", total=None)
 

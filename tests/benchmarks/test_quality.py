@@ -54,10 +54,12 @@ def report(done) -> dict:
 
 
 def test_quality_command(command, artifact, photo_folder):
-    done = command("ensharpen-bench", "quality", artifact.path, "--data", photo_folder, "--json")
+    done = command("ensharpen-bench", "quality", artifact.path, "--data", photo_folder, "--self-ensemble", 2, "--json")
     (suite,) = report(done)["suites"]
     methods, (scores,) = suite["methods"], suite["cases"].values()
-    assert list(methods) == ["degraded", "best unsharp", artifact.path.name]
+    several = f"{artifact.path.name} x2"
+    assert list(methods) == ["degraded", "best unsharp", artifact.path.name, several]
+    assert methods[several]["psnr"] > methods[artifact.path.name]["psnr"] + 0.03
     ours, unsharp = methods[artifact.path.name], methods["best unsharp"]
     assert ours["psnr"] > unsharp["psnr"] + 0.8 > methods["degraded"]["psnr"]
     assert ours["ssim"] > unsharp["ssim"]
@@ -71,10 +73,10 @@ def test_what_is_continued_periodically_has_no_edges(photo):
     def soft(seen, mode="constant"):
         return ndimage.gaussian_filter(seen, (1.5, 1.5, 0), mode=mode)
 
-    around, truth = periodic(soft)(image), soft(image, "wrap")
+    around, truth = periodic(soft, 16)(image), soft(image, "wrap")
     assert around.shape == image.shape
     assert np.abs(around - truth).max() < 1e-3
-    twice = periodic(lambda seen: soft(seen).repeat(2, axis=0).repeat(2, axis=1))(image)
+    twice = periodic(lambda seen: soft(seen).repeat(2, axis=0).repeat(2, axis=1), 16)(image)
     assert np.abs(twice - truth.repeat(2, axis=0).repeat(2, axis=1)).max() < 1e-3, "one that enlarges"
 
 

@@ -21,7 +21,12 @@ from ensharpen_edge.training.batches import Batch
 from ensharpen_edge.training.config import DistillationConfig, TrainConfig
 from ensharpen_edge.training.distillation.confidence import removed_share
 from ensharpen_edge.training.distillation.labels import LabelConfig, Labels, read_labels, write_labels
-from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher, open_teacher
+from ensharpen_edge.training.distillation.teacher import (
+    CheckpointTeacher,
+    OnnxTeacher,
+    SelfEnsembleTeacher,
+    open_teacher,
+)
 from ensharpen_edge.training.distillation.teacher_gain import teacher_gain
 from ensharpen_edge.training.losses.registry import LossTerm
 from ensharpen_edge.training.objective import Objective
@@ -68,6 +73,24 @@ def test_a_shipped_model_teaches(soft):
 def test_the_same_model_as_onnx_teaches_the_same(soft, artifact):
     teacher = OnnxTeacher(artifact.path / artifact.manifest.model_file)
     assert (teacher(soft[0]) - open_teacher("nano")(soft[0])).abs().max() < 1e-4
+
+
+def test_several_views_teach_better(soft, tmp_path):
+    degraded, sharp = soft
+    once = open_teacher("nano")
+    averaged = SelfEnsembleTeacher(once, 8)
+    assert averaged.key == f"{once.key} x8" != once.key
+    reached = [
+        np.mean([psnr(a.numpy(), b.numpy(), data_range=1.0) for a, b in zip(teacher(degraded), sharp, strict=True)])
+        for teacher in (once, averaged)
+    ]
+    assert reached[1] > reached[0] + 0.05
+    wide = OnnxTeacher(tmp_path.joinpath(onnx_file(tmp_path / "wide.onnx", [1, 3, 64, 128])))
+    assert torch.equal(SelfEnsembleTeacher(wide, 4)(degraded[:1]), degraded[:1])
+    with pytest.raises(BadInputError, match="turned images do not fit"):
+        SelfEnsembleTeacher(wide, 8)
+    with pytest.raises(UsageError, match="not 5"):
+        SelfEnsembleTeacher(once, 5)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, require
+from ensharpen_edge.imaging.views import VIEWS, check_views, from_view, to_view
 from ensharpen_edge.models.checkpoint import find_checkpoint
 
 
@@ -136,6 +137,30 @@ class OnnxTeacher:
         except Exception as error:  # ONNX Runtime raises classes of its own extension module
             raise BadInputError(f"{self._path}: cannot run on images of {array.shape} ({error})") from error
         return np.concatenate(parts)[: len(array)]
+
+
+class SelfEnsembleTeacher:
+    """The mean of another teacher's answers to `views` mirrored and turned views (see `runtime.self_ensemble`).
+
+    Raises:
+        UsageError: An unknown number of views.
+        BadInputError: The teacher is fixed to a size that cannot be turned by 90 degrees.
+    """
+
+    def __init__(self, teacher: Teacher, views: int) -> None:
+        check_views(views)
+        self.key, self.size = f"{teacher.key} x{views}", teacher.size
+        if views == VIEWS[-1] and self.size is not None and self.size[0] != self.size[1]:
+            raise BadInputError(f"the teacher is fixed to {self.size} pixels: turned images do not fit")
+        self._teacher, self._views = teacher, views
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """See `Teacher`."""
+        total = torch.zeros_like(images)
+        for view in range(self._views):
+            seen = torch.from_numpy(to_view(images.cpu().numpy(), view, 2, 3)).to(images.device)
+            total += torch.from_numpy(from_view(self._teacher(seen).cpu().numpy(), view, 2, 3).copy()).to(total)
+        return total / self._views
 
 
 def open_teacher(name: str, device: torch.device | None = None) -> CheckpointTeacher | OnnxTeacher:

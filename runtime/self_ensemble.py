@@ -1,0 +1,60 @@
+"""Geometric self-ensemble: the mean of what a network makes of mirrored and turned views of one image.
+
+Timofte et al., "Seven ways to improve example-based single image super resolution" (2016); the name is of Lim et al.,
+EDSR (2017). A view costs as much as the image itself; what a network gets wrong in one direction only averages out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract, ShapeContract
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.imaging.views import VIEWS, check_views, from_view, to_view
+from ensharpen_edge.runtime.engine import Batch, Engine
+
+
+class SelfEnsemble:
+    """An engine that asks another one for `views` views, and returns their mean.
+
+    Works window by window, so that memory does not grow, and tiles fit together as they do without it: windows lie on
+    the network's grid, and mirrored ones do as well.
+
+    Raises:
+        UsageError: An unknown number of views, or quarter turns of windows whose turned sides the file does not take.
+    """
+
+    def __init__(self, engine: Engine, io: IoContract, shape: ShapeContract, views: int) -> None:
+        check_views(views)
+        fixed = None if shape.height is None or shape.width is None else (shape.height, shape.width)
+        for sides in (fixed, shape.smallest, shape.largest):
+            if views == VIEWS[-1] and sides is not None and sides[0] != sides[1]:
+                raise UsageError(
+                    f"this file takes windows of {sides[1]}x{sides[0]} pixels, which cannot be turned by 90 degrees",
+                    hint=f"use {VIEWS[-2]} views, or a file for squares",
+                )
+        self._engine, self._views = engine, views
+        self._rows, self._columns = (2, 3) if io.layout == "NCHW" else (1, 2)
+        self._codes = None if io.dtype == FLOAT_DTYPE else np.dtype(io.dtype)
+
+    def run(self, batch: Batch) -> Batch:
+        """See `Engine.run`; codes are averaged and rounded."""
+        total = self._answer(batch, 0).astype(np.float32)
+        for view in range(1, self._views):
+            total += self._answer(batch, view)
+        total /= np.float32(self._views)
+        return total if self._codes is None else np.rint(total).astype(self._codes)
+
+    def _answer(self, batch: Batch, view: int) -> Batch:
+        seen = to_view(batch, view, self._rows, self._columns)
+        return from_view(self._engine.run(seen), view, self._rows, self._columns)
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._engine.close()
+
+    def __enter__(self) -> SelfEnsemble:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
