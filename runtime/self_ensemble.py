@@ -21,29 +21,39 @@ class SelfEnsemble:
     the network's grid, and mirrored ones do as well.
 
     Raises:
-        UsageError: An unknown number of views, or quarter turns of windows whose turned sides the file does not take.
+        UsageError: An unknown number of views.
     """
 
     def __init__(self, engine: Engine, io: IoContract, shape: ShapeContract, views: int) -> None:
         check_views(views)
-        fixed = None if shape.height is None or shape.width is None else (shape.height, shape.width)
-        for sides in (fixed, shape.smallest, shape.largest):
-            if views == VIEWS[-1] and sides is not None and sides[0] != sides[1]:
-                raise UsageError(
-                    f"this file takes windows of {sides[1]}x{sides[0]} pixels, which cannot be turned by 90 degrees",
-                    hint=f"use {VIEWS[-2]} views, or a file for squares",
-                )
-        self._engine, self._views = engine, views
+        self._engine, self._shape, self._views = engine, shape, views
         self._rows, self._columns = (2, 3) if io.layout == "NCHW" else (1, 2)
         self._codes = None if io.dtype == FLOAT_DTYPE else np.dtype(io.dtype)
 
     def run(self, batch: Batch) -> Batch:
-        """See `Engine.run`; codes are averaged and rounded."""
+        """See `Engine.run`; codes are averaged and rounded.
+
+        Raises:
+            UsageError: Quarter turns of a window whose turned sides the file does not take.
+        """
+        if self._views == VIEWS[-1]:
+            self._check_turned(batch.shape[self._rows], batch.shape[self._columns])
         total = self._answer(batch, 0).astype(np.float32)
         for view in range(1, self._views):
             total += self._answer(batch, view)
         total /= np.float32(self._views)
         return total if self._codes is None else np.rint(total).astype(self._codes)
+
+    def _check_turned(self, height: int, width: int) -> None:
+        """Raises `UsageError` when the file takes windows of height x width, but not of width x height."""
+        shape = self._shape
+        fixed = (shape.height, shape.width) if shape.height and shape.width else None
+        low, high = fixed or shape.smallest or (1, 1), fixed or shape.largest or (width, height)
+        if not (low[0] <= width <= high[0] and low[1] <= height <= high[1]):
+            raise UsageError(
+                f"this file takes windows of {width}x{height} pixels, but not turned by 90 degrees",
+                hint=f"use {VIEWS[-2]} views, or square tiles where it takes several sizes",
+            )
 
     def _answer(self, batch: Batch, view: int) -> Batch:
         seen = to_view(batch, view, self._rows, self._columns)

@@ -77,15 +77,25 @@ def test_tiles_still_fit_together(artifact, engine, photo):
 
 def test_windows_that_cannot_be_turned_are_refused(static_artifact, photo):
     with open_engine(static_artifact, threads=2) as engine:
-        with pytest.raises(UsageError, match="192x160 pixels, which cannot be turned"):
-            ensemble(engine, static_artifact, 8)
         frame = photo[:150, :190]
         plan = plan_for(static_artifact, 150, 190)
+        with pytest.raises(UsageError, match="windows of 192x160 pixels, but not turned"):
+            sharpen_frame(ensemble(engine, static_artifact, 8), static_artifact.manifest.io, plan, frame)
         once, four = (
             sharpen_frame(ensemble(engine, static_artifact, views), static_artifact.manifest.io, plan, frame)[0]
             for views in (1, 4)
         )
     assert 0 < np.abs(once.astype(int) - four).max() < 40
+
+
+def test_files_with_limits_take_square_windows_turned(artifact, engine, photo):
+    shape = dataclasses.replace(artifact.manifest.shape, smallest=(64, 64), largest=(128, 256))
+    averaged = SelfEnsemble(engine, artifact.manifest.io, shape, 8)
+    batch = photo[:128, :256].transpose(2, 0, 1)[None].astype(np.float32) / 255
+    assert averaged.run(np.ascontiguousarray(batch[..., :128])).shape == (1, 3, 128, 128)
+    with pytest.raises(UsageError, match="256x128 pixels, but not turned") as refused:
+        averaged.run(batch)
+    assert "square tiles" in str(refused.value.hint)
 
 
 class AddsTheRow:
