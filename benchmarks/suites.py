@@ -177,6 +177,10 @@ def photo_files(folder: Path) -> list[Path]:
     Raises:
         BadInputError: No such folder, or no photographs in it.
     """
+    if not folder.is_dir():
+        raise BadInputError(
+            f"{folder}: no such folder of photographs", hint="ensharpen-train data list says where evaluation sets are"
+        )
     files = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
         raise BadInputError(f"{folder}: holds no photographs", hint="give the folder of an evaluation set with --data")

@@ -42,7 +42,9 @@ def calibrate(
     seed: Annotated[int, typer.Option(help="Of candidates and degradations.")] = 0,
     allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
     plan: Annotated[bool, typer.Option("--plan/--no-plan", help="Search which layers can be int8.")] = True,
-    scheme: Annotated[str, typer.Option(help="onnx, onnx vnni, onnx int16, tensorrt, tflite, tflite int16.")] = "onnx",
+    scheme: Annotated[
+        str, typer.Option(help="onnx, onnx vnni, onnx int16, tensorrt, tflite, tflite int16, coreml.")
+    ] = "onnx",
     rounding: Annotated[str, typer.Option(help="Of weights: nearest, bias, moments.")] = "moments",
     keep: Annotated[str, typer.Option(help="Layers that stay float in any case, with commas.")] = "head,tail",
     max_drop: Annotated[float, typer.Option(min=0, help="Largest loss of PSNR that the plan may cost, dB.")] = 0.02,

@@ -109,7 +109,7 @@ def export(
 
       ensharpen-export --target onnx --model nano --out build
 
-      ensharpen-export --target onnx --precision fp32,fp16 --model runs/mine/mine.safetensors --data my_photos
+      ensharpen-export --target onnx --precision fp32,fp16 --model runs/mine/nano.safetensors --data my_photos
 
       ensharpen-export --target onnx --precision int8 --calib my_photos --data other_photos
     """
@@ -130,6 +130,11 @@ def export(
     for part in precisions:
         check_precision(chosen, part)
         choose_image_dtype(chosen, part, image)
+    if not any(part in chosen.schemes for part in precisions) and (calib or plan or scheme):
+        raise UsageError(
+            f"--calib, --plan and --scheme are for precisions with codes, not for {', '.join(precisions)} of {target}",
+            hint=f"--precision {', '.join(chosen.schemes)}" if chosen.schemes else None,
+        )
     sizes = parse_sizes(size)
     limits = GateLimits(mean_drop=max_drop, retained=min_retained, agreement=min_agreement)
     results = []

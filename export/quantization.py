@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
@@ -168,7 +169,9 @@ def _plan(
     if chosen is None:
         if not path.is_file():
             raise UsageError(
-                f"{folder}: holds no {path.name}", hint="give one with --plan, or photographs with --calib"
+                f"{folder}: holds no {path.name}",
+                hint=f"ensharpen-calibrate --scheme {shlex.quote(scheme)} makes one; or give one with --plan, or "
+                "photographs with --calib",
             )
         return _ready_plan(path, quantizer, scheme, request.wanted.keep)
     planning = prepare_planning(graph, quantizer.table, chosen, settings, request.wanted, folder)

@@ -91,6 +91,8 @@ class ExportRequest:
                 )
         if self.target != "coreml" and self.coreml != CoremlOptions():
             raise UsageError("several sizes, --flexible, --compile and --deployment are for coreml packages")
+        if self.target != "tflite" and self.require_delegate is not None:
+            raise UsageError("--require-delegate is for tflite files: other targets have no delegates")
         if self.coreml.flexible and not self.coreml.more_sizes:
             raise UsageError("--flexible needs two sizes to lie between", hint="--size 256x256,1024x1024")
         if self.fault is not None and self.fault not in FAULTS:

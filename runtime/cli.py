@@ -133,6 +133,8 @@ def process(
 ) -> PhotoResult:
     """Decode, sharpen, encode one photograph; a user error becomes part of the result."""
     try:
+        if source.is_dir():
+            raise BadInputError(f"{source}: is a folder", hint=f"give {source}/*.jpg")
         check_writable(target)
         start = time.perf_counter()
         photo = read_photo(source)

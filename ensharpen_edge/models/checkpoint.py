@@ -81,13 +81,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     safetensors = require("safetensors.torch", "train")
     card_path = path.with_suffix(".json")
+    if not path.is_file():
+        raise IntegrityError(f"{path}: no such checkpoint", hint="a training writes it under its network's name")
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
         stated, config = card["sha256"], config_from_dict(card["config"])
     except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         raise IntegrityError(f"{card_path}: no readable card for {path.name} ({error})") from error
-    if not path.is_file():
-        raise IntegrityError(f"{path}: no such checkpoint")
     if sha256_of(path) != stated:
         raise IntegrityError(f"{path}: differs from the sha256 on its card", hint="fetch or train it again")
     try:

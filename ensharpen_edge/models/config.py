@@ -135,4 +135,3 @@ def fields_from_dict(cls: type[Config], data: Any) -> Config:  # noqa: ANN401 (w
 NANO = StudentConfig("nano", widths=(16, 32, 64), depths=(2, 2, 3, 2, 2))
 SMALL = StudentConfig("small", widths=(32, 64, 128), depths=(2, 2, 4, 2, 2))
 BASE = StudentConfig("base", widths=(48, 96, 192), depths=(2, 4, 6, 4, 2))
-LARGE = StudentConfig("large", widths=(48, 96, 256), depths=(2, 8, 12, 8, 2))

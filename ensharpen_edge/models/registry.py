@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ensharpen_edge.errors import UsageError, unknown_name
-from ensharpen_edge.models.config import BASE, LARGE, NANO, SMALL, StudentConfig
+from ensharpen_edge.models.config import BASE, NANO, SMALL, StudentConfig
 from ensharpen_edge.models.network import NetworkConfig
 from ensharpen_edge.models.teacher import TEACHER, TEACHER_CPU
 
@@ -47,4 +47,4 @@ class ModelRegistry:
         return tuple(config for config in self if isinstance(config, StudentConfig))
 
 
-MODELS = ModelRegistry((NANO, SMALL, BASE, LARGE, TEACHER, TEACHER_CPU))
+MODELS = ModelRegistry((NANO, SMALL, BASE, TEACHER, TEACHER_CPU))

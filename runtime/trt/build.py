@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable  # noqa: UP035 (collections.abc's takes no arguments in JetPack 5's Python 3.8)
 
 from .faults import BAD_INPUT, MISSING, USAGE, DeviceError
 from .graph_choice import Attempt, parse_version
@@ -24,8 +23,6 @@ class BuildOptions:
         level: Optimization level 0 to 5, None for TensorRT's choice; from 8.6 on.
         timing_cache: Folder of timing caches, or None.
         dla: DLA core, or None for the GPU.
-        hardware_compatible: An engine for other GPUs of the Ampere generation and later too; not on Jetsons.
-        version_compatible: An engine that later TensorRT versions load.
     """
 
     shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
@@ -33,8 +30,6 @@ class BuildOptions:
     level: int | None = None
     timing_cache: Path | None = None
     dla: int | None = None
-    hardware_compatible: bool = False
-    version_compatible: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,12 +159,6 @@ def configure(trt: Any, config: Any, attempt: Attempt, options: BuildOptions) ->
     if options.level is not None:
         _require(config, "builder_optimization_level", trt)
         config.builder_optimization_level = options.level
-    if options.hardware_compatible:
-        _require(config, "hardware_compatibility_level", trt)
-        config.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS
-    if options.version_compatible:
-        _require(trt.BuilderFlag, "VERSION_COMPATIBLE", trt)
-        config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
     if options.dla is not None:
         config.default_device_type = trt.DeviceType.DLA
         config.DLA_core = options.dla

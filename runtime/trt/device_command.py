@@ -59,10 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--level", type=int, choices=range(6), default=None, help="optimization level, from 8.6 on")
     parser.add_argument("--cuda-backend", default="auto", help="auto, cuda.bindings, cudart, pycuda")
     parser.add_argument("--timing-cache", type=Path, default=Path("timing-cache"), help="folder of timing caches")
-    parser.add_argument("--hardware-compatible", action="store_true", help="for other GPUs too (desktop only)")
-    parser.add_argument("--version-compatible", action="store_true", help="for later TensorRT versions too")
     parser.add_argument(
-        "--dla", type=int, default=None, help="core of the deep learning accelerator (Orin, TensorRT 8)"
+        "--dla", type=int, default=None, help="core of the deep learning accelerator (Orin, TensorRT 8.5 to 10.7)"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done, for every JetPack")
     return parser
@@ -82,6 +80,13 @@ def _shapes(kit: Kit, options: argparse.Namespace) -> tuple[tuple[int, ...], tup
     if kit.manifest["shape"]["height"] is not None and any(given):
         raise DeviceError(USAGE, "the kit's graphs have one size", "export without --size for others")
     check_shapes(shapes, int(kit.build["multiple_of"]))
+    golden = kit.golden()[0].shape
+    if not all(shapes[0][axis] <= golden[axis] <= shapes[2][axis] for axis in (2, 3)):
+        raise DeviceError(
+            USAGE,
+            f"the engine is tested with {golden[2]}x{golden[3]} pixels, which must lie between --min and --max",
+            "for one size, export the kit for it: ensharpen-export --target trt --size 720x1280",
+        )
     return shapes
 
 
@@ -126,8 +131,6 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
         options.level,
         cache,
         options.dla,
-        hardware_compatible=options.hardware_compatible,
-        version_compatible=options.version_compatible,
     )
     precision = kit.build["precision"]
     if options.dla is not None and "dla" not in kit.build["graphs"]:

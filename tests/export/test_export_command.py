@@ -84,7 +84,7 @@ def test_a_failed_export_keeps_the_artifact_of_before(command, tmp_path, artifac
         (["--target", "onnx", "--size", "99999992x99999992"], 2, "up to 8192"),
         (["--target", "onnx", "--size", "64x512"], 2, "at least 120x120"),
         (["--target", "onnx", "--drill", "roof"], 2, "roof"),
-        (["--target", "onnx", "--model", "nowhere.safetensors"], 8, "no readable card"),
+        (["--target", "onnx", "--model", "nowhere.safetensors"], 8, "no such checkpoint"),
         (["--target", "onnx", "--data", "nowhere"], 9, "nowhere"),
         ([], 2, "--target"),
     ],
@@ -188,3 +188,18 @@ def test_the_gate_can_be_made_stricter(command, tmp_path):
     )
     assert done.returncode in (0, 5)
     assert (tmp_path / "nano-onnx-fp16").exists() == (done.returncode == 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--precision", "fp32", "--calib", "."), "are for precisions with codes, not for fp32 of onnx"),
+        (("--precision", "fp16", "--scheme", "onnx"), "not for fp16 of onnx"),
+        (("--require-delegate", "gpu"), "--require-delegate is for tflite files"),
+    ],
+)
+def test_options_without_an_effect_are_refused(command, tmp_path, arguments, message):
+    done = command("ensharpen-export", "--target", "onnx", "--out", tmp_path, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in " ".join(done.stderr.split())
+    assert not list(tmp_path.glob("*/"))

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from ensharpen_edge.models.config import BASE, LARGE, NANO, SMALL, StudentConfig
+from ensharpen_edge.models.config import BASE, NANO, SMALL, StudentConfig
 from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.student import Student
 
@@ -49,7 +49,7 @@ def measured_radius(config: StudentConfig, size: int) -> int:
 
 @pytest.mark.parametrize(
     ("config", "size"),
-    [(TINY, 96), (NANO, 256), (SMALL, 256), (BASE, 320), (LARGE, 512), *((config, 448) for config in OPTIONS)],
+    [(TINY, 96), (NANO, 256), (SMALL, 256), (BASE, 320), *((config, 448) for config in OPTIONS)],
     ids=lambda v: getattr(v, "name", ""),
 )
 def test_receptive_radius_is_what_gradients_reach(config, size):

@@ -250,3 +250,10 @@ def test_out_of_memory_is_an_error_of_that_photograph(artifact, inputs, tmp_path
     assert done.returncode == 9, done.stderr
     assert "--tile 256" in done.stderr
     assert (tmp_path / "out" / "good.png").exists()
+
+
+def test_a_folder_is_no_photograph(command, artifact, inputs, tmp_path):
+    done = command("ensharpen-run", artifact.path, inputs, "-o", tmp_path / "out")
+    assert done.returncode == 9
+    assert "is a folder" in done.stderr
+    assert "*.jpg" in done.stderr

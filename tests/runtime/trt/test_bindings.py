@@ -55,7 +55,7 @@ class Config:  # remembers what is set, and knows only what the genuine class kn
         assert isinstance(pool, trt.MemoryPoolType) and size == 1 << 20
 
 shapes = ((1, 3, 8, 8),) * 3
-options = BuildOptions(shapes, 1 << 20, 4, hardware_compatible=True, version_compatible=True, dla=0)
+options = BuildOptions(shapes, 1 << 20, 4, dla=0)
 result = {"version": list(version), "flags": [], "network": []}
 for precision in ("fp32", "fp16", "int8"):
     for attempt in attempts(precision, version):
@@ -128,7 +128,7 @@ def test_every_name_that_is_used_exists(release, libraries, tmp_path):
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["missing"] == []
     assert release.startswith(".".join(map(str, result["version"])))
-    assert all(flags == ["VERSION_COMPATIBLE", "GPU_FALLBACK"] for flags in result["flags"])
+    assert all(flags == ["GPU_FALLBACK"] for flags in result["flags"])
     assert all(result["network"]), "every network is strongly typed"
     assert "uint8" in result["nptype"]
     if release == "10.3":

@@ -53,6 +53,20 @@ def test_the_modules_run_on_the_oldest_jetpack(path):
         if isinstance(node, ast.Call):
             assert not any(word.arg == "strict" for word in node.keywords), "zip(strict) is of 3.10"
             assert getattr(node.func, "attr", "") not in ("removeprefix", "removesuffix", "bit_count")
+    abstract = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "collections.abc"
+    ]
+    plain = {"list", "dict", "tuple", "set", "type", *(alias.name for node in abstract for alias in node.names)}
+    assert not plain & set(subscripted(tree)), "takes no arguments before 3.9"
+
+
+def subscripted(tree):
+    """Names that are given arguments in square brackets when a module runs: annotations are never looked at."""
+    notes = [getattr(node, field, None) for node in ast.walk(tree) for field in ("annotation", "returns")]
+    unread = {id(inner) for note in notes if note is not None for inner in ast.walk(note)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and id(node) not in unread and isinstance(node.value, ast.Name):
+            yield node.value.id
 
 
 def test_a_dry_run_explains_every_jetpack(kit):
@@ -87,6 +101,8 @@ def test_without_a_driver_it_says_so_and_nothing_crashes(kit):
         (("--max", "1000x1001"), "multiples of 8"),
         (("--opt", "32x32"), "larger than"),
         (("--opt", "big"), "is no size"),
+        (("--min", "720x1280"), "tested with 128x128 pixels"),
+        (("--opt", "120x120", "--max", "120x120"), "tested with 128x128 pixels"),
     ],
 )
 def test_sizes_that_cannot_be(kit, arguments, message):
