@@ -217,6 +217,9 @@ def pair_files(folder: Path) -> list[tuple[Path, Path]]:
     Raises:
         BadInputError: One of the folders is missing, or a photograph has no partner.
     """
+    for part in (folder / "blur", folder / "sharp"):
+        if not part.is_dir():
+            raise BadInputError(f"{part}: no such folder", hint="pairs are files of one name in blur/ and sharp/")
     blurred, sharp = photo_files(folder / "blur"), photo_files(folder / "sharp")
     if [p.name for p in blurred] != [p.name for p in sharp]:
         alone = sorted({p.name for p in blurred} ^ {p.name for p in sharp})

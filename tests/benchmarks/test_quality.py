@@ -138,7 +138,7 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
         (("--data", "{photos}", "--suite", "jpeg", "--oracle", "wiener"), 2, "--oracle: none of these"),
         (("--data", "{photos}", "--suite", "identity", "--wrap"), 2, "--wrap: none of these"),
         (("--data", "{photos}", "--card", "{photos}/raft.png"), 8, "not a readable card"),
-        (("--pairs", "{photos}"), 9, "holds no photographs"),
+        (("--pairs", "{photos}"), 9, "one name in blur/ and sharp/"),
     ],
     ids=str,
 )
