@@ -196,10 +196,10 @@ def run(
     if isinstance(choice, int):
         check_tileable(opened)
     check_views(self_ensemble)
+    prepare_folder(output)
     engine = open_engine(opened, f"cuda:{cuda_backend}" if cuda_backend else device, threads)
     if self_ensemble > 1:
         engine = SelfEnsemble(engine, opened.manifest.io, opened.manifest.shape, self_ensemble)
-    prepare_folder(output)
     results: list[PhotoResult] = []
     buffer = WindowBuffer()
     with progress(quiet=json_output) as bar:

@@ -96,14 +96,13 @@ def quality(
     reference = baseline_name(baseline, artifacts, names)
     opened = {name: Artifact.open(path) for name, path in zip(names, artifacts, strict=True)}
     check_views(self_ensemble)
+    several = {f"{name} x{self_ensemble}": name for name in opened} if self_ensemble > 1 else {}
+    cards = [open_card(path, opened | {title: opened[name] for title, name in several.items()}) for path in card or []]
     engines = {name: open_engine(artifact, threads=threads) for name, artifact in opened.items()}
-    if self_ensemble > 1:
-        for name, artifact in list(opened.items()):
-            several = f"{name} x{self_ensemble}"
-            engines[several] = SelfEnsemble(engines[name], artifact.manifest.io, artifact.manifest.shape, self_ensemble)
-            opened[several] = artifact
-    cards = [open_card(path, opened) for path in card or []]
-    methods = {name: artifact_method(opened[name], engine) for name, engine in engines.items()}
+    methods = {name: artifact_method(artifact, engines[name]) for name, artifact in opened.items()}
+    for title, name in several.items():
+        io, shape = opened[name].manifest.io, opened[name].manifest.shape
+        methods[title] = artifact_method(opened[name], SelfEnsemble(engines[name], io, shape, self_ensemble))
     wanted = tuple(name.strip() for name in metrics.split(","))
     oracles = oracle or []
     margin = max(artifact.manifest.shape.halo for artifact in opened.values()) if wrap else 0

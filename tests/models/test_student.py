@@ -45,8 +45,7 @@ def test_sides_must_fit_the_stride(shape):
 
 
 @pytest.mark.parametrize(
-    ("config", "parameters", "gmac"),
-    [(NANO, 98_876, 4.43), (SMALL, 445_164, 16.6), (BASE, 1_439_580, 49.7)],
+    ("config", "parameters", "gmac"), [(NANO, 98_876, 4.43), (SMALL, 445_164, 16.6), (BASE, 1_439_580, 49.7)]
 )
 def test_sizes_are_the_documented_ones(config, parameters, gmac):
     folded = fold_branches(Student(config))
