@@ -1,11 +1,13 @@
 # make demo   export the shipped student through the gate, sharpen the bundled photographs, write a page
 # make test   install what the tests need and run them
 # make lint   ruff and mypy
-# make gpu-check  the same on a device with TensorRT: builds engines, prints latencies and agreement
+# make gpu-check  the same on a device with TensorRT: builds engines, prints latencies and agreement;
+#                 VENV_FLAGS=--system-site-packages where TensorRT belongs to the system, as on a Jetson
 # make clean  remove everything that was built
 
 PYTHON ?= python3
 VENV ?= .venv
+VENV_FLAGS ?=
 BIN := $(VENV)/bin
 SOURCES := $(shell find ensharpen_edge export calibration runtime benchmarks -name '*.py' -o -name '*.safetensors' \
 	-o -name '*.html' -o -name '*.json' -o -name '*.png') pyproject.toml constraints.txt
@@ -29,7 +31,7 @@ gpu-check: $(VENV)/.test
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13), "needs Python 3.10 to 3.13"'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.python $(SOURCES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -158,6 +158,21 @@ def read_records(path: Path) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
+def check_machine(records: Sequence[Record], artifacts: Iterable[str], across_machines: bool) -> None:
+    """Before an artifact is timed: does the history hold anything that its times could be compared with?
+
+    Args:
+        records: A history.
+        artifacts: Names of those that are to be timed.
+        across_machines: Another machine's times are good enough.
+
+    Raises:
+        NotComparableError: All results of an artifact are of other machines; says what differs.
+    """
+    for name in artifacts:
+        _own(name, [record for record in records if record.artifact == name], fingerprint(), across_machines)
+
+
 def latest_comparable(records: Sequence[Record], rows: Sequence[Latency], across_machines: bool) -> dict[str, Record]:
     """The last result of this machine, by benchmark, for those that were measured now and have one.
 
@@ -172,13 +187,17 @@ def latest_comparable(records: Sequence[Record], rows: Sequence[Latency], across
     here, found = fingerprint(), {}
     for name in map(benchmark_name, rows):
         earlier = [record for record in records if record.benchmark == name]
-        own = [record for record in earlier if record.machine.key == here.key]
-        if earlier and not own and not across_machines:
-            differences = "; ".join(earlier[-1].machine.differences(here))
-            raise NotComparableError(
-                f"{name}: the history holds times of another machine: {differences}",
-                hint="measure both on this one (ensharpen-bench compare BASE HEAD), or insist: --across-machines",
-            )
         if earlier:
-            found[name] = (own or earlier)[-1]
+            found[name] = (_own(name, earlier, here, across_machines) or earlier)[-1]
     return found
+
+
+def _own(name: str, records: Sequence[Record], here: Fingerprint, across_machines: bool) -> list[Record]:
+    own = [record for record in records if record.machine.key == here.key]
+    if records and not own and not across_machines:
+        differences = "; ".join(records[-1].machine.differences(here))
+        raise NotComparableError(
+            f"{name}: the history holds times of another machine: {differences}",
+            hint="measure both on this one (ensharpen-bench compare BASE HEAD), or insist: --across-machines",
+        )
+    return own

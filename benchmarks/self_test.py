@@ -23,7 +23,7 @@ LEAST_FOUND = 0.95
 class UnfitGateError(EnsharpenError):
     """The gate missed a slowdown, or cried wolf: nothing it says on this machine counts."""
 
-    exit_code = ExitCode.PERFORMANCE
+    exit_code = ExitCode.NOT_COMPARABLE
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import QuantizationRequest, Step
 from ensharpen_edge.models.config import TOTAL_STRIDE
 from ensharpen_edge.models.student import Student
+from ensharpen_edge.runtime.mil.sizes import ALIGNMENT
 
 FAULTS = ("folded", "artifact")
 """Stages that a drill can damage on purpose, to see the gate refuse the result."""
@@ -84,11 +85,10 @@ class ExportRequest:
                 f"{self.precision} needs photographs, or a calibration table made from them",
                 hint="--calib my_photos",
             )
+        step = ALIGNMENT if self.target == "coreml" else TOTAL_STRIDE
         for height, width in self.sizes:
-            if any(side % TOTAL_STRIDE or not 0 < side <= LARGEST_SIDE for side in (height, width)):
-                raise UsageError(
-                    f"--size {height}x{width}: sides must be multiples of {TOTAL_STRIDE} up to {LARGEST_SIDE}"
-                )
+            if any(side % step or not 0 < side <= LARGEST_SIDE for side in (height, width)):
+                raise UsageError(f"--size {height}x{width}: sides must be multiples of {step} up to {LARGEST_SIDE}")
         if self.target != "coreml" and self.coreml != CoremlOptions():
             raise UsageError("several sizes, --flexible, --compile and --deployment are for coreml packages")
         if self.target != "tflite" and self.require_delegate is not None:

@@ -196,6 +196,8 @@ def run(
     if isinstance(choice, int):
         check_tileable(opened)
     check_views(self_ensemble)
+    if cuda_backend and opened.manifest.target != "trt":
+        raise UsageError(f"--cuda-backend is for TensorRT engines, {artifact} is for {opened.manifest.target}")
     prepare_folder(output)
     engine = open_engine(opened, f"cuda:{cuda_backend}" if cuda_backend else device, threads)
     if self_ensemble > 1:

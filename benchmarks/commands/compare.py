@@ -15,11 +15,17 @@ from ensharpen_edge.benchmarks.ci_formats import github_annotations, junit_xml, 
 from ensharpen_edge.benchmarks.commands.options import Json, Side, parse_milliseconds
 from ensharpen_edge.benchmarks.comparing import compare_effort, compare_versions, gate_quality, pair_artifacts
 from ensharpen_edge.benchmarks.measured_quality import measured_quality
-from ensharpen_edge.benchmarks.regression import FEWEST_SAMPLES, GateRules, Verdict
+from ensharpen_edge.benchmarks.regression import FEWEST_SAMPLES, GateRules, Outcome, Verdict
 from ensharpen_edge.benchmarks.self_test import SLOWDOWN, TrialResult, try_gate
 from ensharpen_edge.console import print_json, progress, stderr, stdout
 from ensharpen_edge.errors import EnsharpenError, ExitCode, UsageError
 from ensharpen_edge.whole_file import write_file
+
+
+class NothingComparedError(EnsharpenError):
+    """No benchmark could be timed here: as a regression gate the job has shown nothing."""
+
+    exit_code = ExitCode.NOT_COMPARABLE
 
 
 class RegressionError(EnsharpenError):
@@ -57,7 +63,8 @@ def compare(
     """Is the new version slower, over budget or worse? Both are measured here, interleaved, in one job.
 
     A slowdown counts when ranks say so (Mann-Whitney, 1 %), when it exceeds --effect, and when a second measurement
-    agrees. A benchmark that is in BASE and not in HEAD is a failure. Exit code 6.
+    agrees. A benchmark that is in BASE and not in HEAD is a failure. Exit code 6; 7 where none could be timed
+    here, and where --self-test finds the machine unfit.
 
     [bold]Examples[/]
 
@@ -103,6 +110,11 @@ def compare(
     failed = [verdict for verdict in verdicts if verdict.failed]
     if failed:
         raise RegressionError("; ".join(f"{v.name}: {v.outcome.value} ({', '.join(v.reasons)})" for v in failed))
+    if all(verdict.outcome is Outcome.NOT_RUN for verdict in verdicts):
+        raise NothingComparedError(
+            "; ".join(f"{v.name}: not run ({', '.join(v.reasons)})" for v in verdicts),
+            hint="time them on a machine that runs them; ensharpen-bench quality judges without times",
+        )
 
 
 def _table(verdicts: list[Verdict]) -> Table:

@@ -18,6 +18,7 @@ from ensharpen_edge.benchmarks.records import (
     Record,
     append_records,
     benchmark_name,
+    check_machine,
     latest_comparable,
     make_records,
     read_records,
@@ -66,6 +67,7 @@ def latency(
     records, problems = read_records(against) if against is not None else ([], [])
     for problem in problems:
         stderr().print(f"warning: {problem}")
+    check_machine(records, distinct_names(folders), across_machines)
     rows: list[Latency] = []
     others: dict[str, NotRun] = {}
     with stderr().status("timing") as status:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.progress import Progress
 
 from ensharpen_edge.console import progress, run_command, stderr, stdout
 from ensharpen_edge.data.cli import app as data_app
-from ensharpen_edge.errors import UsageError, require
+from ensharpen_edge.errors import UsageError, require, unknown_name
 from ensharpen_edge.imaging.decode import read_photo
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def train(
         raise UsageError("training needs photographs", hint="give their folder with --data")
     _require_packages()
     from ensharpen_edge.data.cache import default_cache
+    from ensharpen_edge.training.config import Precision
     from ensharpen_edge.training.launch import Hardware, start
     from ensharpen_edge.training.provenance import Provenance, Statement, remember_statement
     from ensharpen_edge.training.recipe import find_recipe, load_recipe
@@ -88,6 +89,8 @@ def train(
     from ensharpen_edge.training.timeline_table import timeline_table
     from ensharpen_edge.training.trainer import Trainer
 
+    if precision is not None and precision not in get_args(Precision):
+        raise unknown_name("precision", precision, get_args(Precision))
     given = {"minutes": minutes, "steps": steps, "precision": precision}
     overrides: dict[str, Any] = {name: value for name, value in given.items() if value}
     if seed is not None:

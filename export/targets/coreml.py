@@ -33,7 +33,6 @@ from ensharpen_edge.export.targets.onnx import (
 from ensharpen_edge.runtime.coreml import INTERPRETER
 from ensharpen_edge.runtime.mil.program import MilProgram
 from ensharpen_edge.runtime.mil.quiet import quiet
-from ensharpen_edge.runtime.mil.sizes import ALIGNMENT
 
 PACKAGE = "model.mlpackage"
 SIZE = (512, 512)
@@ -69,8 +68,6 @@ class CoremlTarget:
         sizes = (size, *job.coreml.more_sizes)
         for height, width in sizes:
             check_exportable(job.student.config, (height, width))
-            if height % ALIGNMENT or width % ALIGNMENT:
-                raise UsageError(f"--size {height}x{width}: Core ML wants multiples of {ALIGNMENT}")
         if job.student.config.windows:
             raise UsageError(f"{job.student.config.name}: needs attention over windows, which packages here lack")
         if job.precision.startswith("palette"):

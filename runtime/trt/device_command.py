@@ -34,8 +34,10 @@ def main(folder: Path, arguments: list[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         kit = open_kit(folder)
         shapes = _shapes(kit, options)
+        if options.dla is not None and "dla" not in kit.build["graphs"]:
+            raise DeviceError(USAGE, "the kit has no graph for the accelerator", "export with a fixed --size")
         if options.dry_run:
-            explain(kit, shapes, print)
+            explain(kit, shapes, print, accelerator=options.dla is not None)
             return 0
         _build(kit, shapes, options)
         return 0
@@ -90,21 +92,25 @@ def _shapes(kit: Kit, options: argparse.Namespace) -> tuple[tuple[int, ...], tup
     return shapes
 
 
-def explain(kit: Kit, shapes: Any, say: Any) -> None:
-    """What would be done on every JetPack."""
+def explain(kit: Kit, shapes: Any, say: Any, accelerator: bool = False) -> None:
+    """What would be done on every JetPack, on its GPU or its deep learning accelerator."""
     precision = kit.build["precision"]
     texts = tuple("x".join(str(side) for side in shape) for shape in shapes)
     say(f"{kit.manifest['name']}, {precision}, images from {texts[0]} over {texts[1]} to {texts[2]}")
     for jetpack in JETPACKS:
         version = parse_version(jetpack.tensorrt)
         say(f"\nJetPack {jetpack.name} ({jetpack.boards}): TensorRT {jetpack.tensorrt}, CUDA {jetpack.cuda}")
-        tries = attempts(precision, version)
+        try:
+            tries = accelerator_attempts(precision, version) if accelerator else attempts(precision, version)
+        except DeviceError as error:
+            say(f"  none: {error}")
+            continue
         for number, attempt in enumerate(tries):
             types = "strongly typed" if attempt.strong else "weakly typed, flags " + (" ".join(attempt.flags) or "none")
             note = f"; {attempt.note}" if attempt.note else ""
             say(f"  {number + 1}. {attempt.precision} from {attempt.graph}.onnx, {types}{note}")
         say(f"  by hand: {trtexec_line(tries[0], version, (texts[0], texts[1], texts[2]))}")
-    if precision == "int8":
+    if precision == "int8" and not accelerator:
         say(f"\nthen FP16 is built as well; INT8 is kept only if it takes at most {WORTH:.0%} of its time")
     say("the engine must reproduce golden/vectors.npz, or there is no artifact")
 
@@ -133,8 +139,6 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
         options.dla,
     )
     precision = kit.build["precision"]
-    if options.dla is not None and "dla" not in kit.build["graphs"]:
-        raise DeviceError(USAGE, "the kit has no graph for the accelerator", "export with a fixed --size")
     tries = attempts(precision, version) if options.dla is None else accelerator_attempts(precision, version)
     built = build_first(trt, tries, kit.folder, settings, print)
     candidates = [built]

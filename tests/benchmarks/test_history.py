@@ -15,6 +15,7 @@ from ensharpen_edge.benchmarks.records import (
     NotComparableError,
     Record,
     append_records,
+    check_machine,
     latest_comparable,
     read_records,
 )
@@ -55,6 +56,11 @@ def test_only_times_of_this_machine_are_compared():
     mixed = [record(9.0, machine=here), record(10.0, machine=here), record(1.0, machine=other)]
     found = latest_comparable(mixed, [latency(), latency("new")], across_machines=False)
     assert {name: entry.milliseconds for name, entry in found.items()} == {"nano 64x64 1 threads": 10.0}
+    check_machine(mixed, ["nano", "new"], across_machines=False)
+    check_machine(mixed[2:], ["new"], across_machines=False)
+    check_machine(mixed[2:], ["nano"], across_machines=True)
+    with pytest.raises(NotComparableError, match="nano: the history holds times of another machine: cpu: another -> "):
+        check_machine(mixed[2:], ["nano"], across_machines=False)
     with pytest.raises(NotComparableError, match="cpu: another -> "):
         latest_comparable(mixed[2:], [latency()], across_machines=False)
     assert latest_comparable(mixed[2:], [latency()], across_machines=True)["nano 64x64 1 threads"].milliseconds == 1.0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import platform
 import shutil
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 
+from ensharpen_edge.artifact import MANIFEST
 from ensharpen_edge.benchmarks.ci_formats import github_annotations, junit_xml, markdown
 from ensharpen_edge.benchmarks.comparing import Pairing, compare_effort, compare_versions, pair_artifacts
 from ensharpen_edge.benchmarks.measured_quality import measured_quality
@@ -227,6 +230,18 @@ def test_the_command(command, artifact, tmp_path):
     assert "the budget is 0.01 ms" in done.stderr
 
 
+@pytest.mark.skipif(platform.system() == "Darwin", reason="Core ML runs here")
+def test_a_job_that_times_nothing_is_not_green(command, artifact, tmp_path):
+    """A package for Apple devices on this machine, by its manifest; what the export measured is still compared."""
+    shutil.copytree(artifact.path, tmp_path / "x")
+    elsewhere = dataclasses.replace(artifact.manifest, target="coreml")
+    (tmp_path / "x" / MANIFEST).write_text(elsewhere.to_json())
+    done = command("ensharpen-bench", "compare", tmp_path / "x", tmp_path / "x", "--junit", tmp_path / "bench.xml")
+    assert done.returncode == 7, done.stderr
+    assert "not run (base: no latency here" in " ".join(done.stderr.split())
+    assert (tmp_path / "bench.xml").is_file()
+
+
 def test_the_trial_of_the_gate_runs(command, artifact):
     """How it ends depends on the machine; that it measures what it says does not."""
     done = command(
@@ -242,7 +257,7 @@ def test_the_trial_of_the_gate_runs(command, artifact):
         6,
         "--json",
     )
-    assert done.returncode in (0, 6), done.stderr
+    assert done.returncode in (0, 7), done.stderr
     result = json.loads(done.stdout)
     assert result["trials"] == len(result["ratios_slowed"]) == 2
     assert np.median(result["ratios_slowed"]) > np.median(result["ratios_same"])

@@ -109,6 +109,7 @@ def test_format_and_modes(command, artifact, inputs, tmp_path):
         (["--threads", "99999999999999"], 2, "threads"),
         (["--format", "bmp"], 2, "bmp"),
         (["--device", "abacus"], 2, "abacus"),
+        (["--cuda-backend", "cudart"], 2, "is for TensorRT engines"),
         (["--threads", "-1"], 2, "threads"),
         (["--no-such-option"], 2, "no-such-option"),
     ],

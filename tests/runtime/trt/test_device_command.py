@@ -16,7 +16,7 @@ import ensharpen_edge.runtime.trt as package
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, MissingToolError
 from ensharpen_edge.runtime.trt.build import check_shapes
-from ensharpen_edge.runtime.trt.device_command import choose, psnr
+from ensharpen_edge.runtime.trt.device_command import choose, explain, psnr
 from ensharpen_edge.runtime.trt.driver import Gpu, find_gpu
 from ensharpen_edge.runtime.trt.faults import DeviceError
 from ensharpen_edge.runtime.trt.kit import open_kit, write_artifact
@@ -82,6 +82,17 @@ def test_a_dry_run_explains_every_jetpack(kit):
         "1088x1920",
     ):
         assert text in done.stdout
+
+
+def test_a_dry_run_for_the_accelerator_shows_its_graph_where_there_is_one(kit):
+    lines = []
+    explain(open_kit(kit), ((1, 3, 128, 128),) * 3, lines.append, accelerator=True)
+    text = "\n".join(lines)
+    assert "1. fp16 from dla.onnx" in text
+    assert text.count("drives no accelerator") == 3, "JetPack 7"
+    done = call(kit, "--dry-run", "--dla", "0")
+    assert done.returncode == 2
+    assert "no graph for the accelerator" in done.stderr
 
 
 def test_without_a_driver_it_says_so_and_nothing_crashes(kit):
