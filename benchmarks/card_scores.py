@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.quality import DEGRADED
-from ensharpen_edge.benchmarks.quality_report import SuiteResult, difference
+from ensharpen_edge.benchmarks.quality_report import SuiteResult, difference, finite_mean
 from ensharpen_edge.errors import IntegrityError
 from ensharpen_edge.metrics.registry import METRICS
 from ensharpen_edge.whole_file import write_file
@@ -57,7 +55,7 @@ def open_card(path: Path, artifacts: Mapping[str, Artifact]) -> Card:
 def score_entry(result: SuiteResult, method: str, metrics: Sequence[str], command: str) -> dict[str, Any]:
     """What a card says about one suite: photographs, conditions, protocol, command, means, gain and its interval.
 
-    Values that are not finite (PSNR of equal images) are null.
+    Means are of finite values; `equal` counts the photographs that equal the truth, whose PSNR is infinite.
     """
     first = metrics[0]
     gain = difference(result, method, DEGRADED, first)
@@ -71,14 +69,16 @@ def score_entry(result: SuiteResult, method: str, metrics: Sequence[str], comman
         f"{first}_degraded": _rounded(result, DEGRADED, first),
     }
     entry |= {metric: _rounded(result, method, metric) for metric in metrics}
+    if equal := finite_mean(result.per_photo(method, first))[1]:
+        entry["equal"] = equal
     if gain is not None:
         entry["gain"] = {name: round(value, METRICS[first].digits + 1) for name, value in vars(gain).items()}
     return entry
 
 
 def _rounded(result: SuiteResult, method: str, metric: str) -> float | None:
-    value = float(result.per_photo(method, metric).mean())
-    return round(value, METRICS[metric].digits + 1) if np.isfinite(value) else None
+    mean, _ = finite_mean(result.per_photo(method, metric))
+    return None if mean is None else round(mean, METRICS[metric].digits + 1)
 
 
 def record_scores(card: Card, results: Sequence[SuiteResult], metrics: Sequence[str], command: str) -> None:

@@ -24,6 +24,10 @@ Quality = Callable[[Artifact], dict[str, float]]
 """PSNR by condition."""
 
 
+_SAME_PHOTOGRAPHS = 0.02
+"""dB by which the PSNR of the degraded photographs of two exports may differ: they are rounded by other versions."""
+
+
 @dataclass(frozen=True)
 class Pairing:
     """One benchmark in both versions; None where it is missing."""
@@ -50,6 +54,21 @@ def pair_artifacts(base: Path, head: Path) -> list[Pairing]:
 def gate_quality(artifact: Artifact) -> dict[str, float]:
     """What the export measured on the finished file, on the photographs of its release gate."""
     return {entry["condition"]: float(entry["exported"]) for entry in artifact.manifest.gate["conditions"]}
+
+
+def other_photographs(base: Artifact, head: Artifact) -> list[str]:
+    """Conditions of both exports that were not judged on the same photographs, with how that shows."""
+    before, after = ({entry["condition"]: entry for entry in a.manifest.gate["conditions"]} for a in (base, head))
+    return [
+        f"{name}: {old['photographs']} photographs at {old['degraded']:.2f} dB in the base, "
+        f"{after[name]['photographs']} at {after[name]['degraded']:.2f} dB in the new version"
+        for name, old in before.items()
+        if name in after
+        and (
+            old["photographs"] != after[name]["photographs"]
+            or abs(old["degraded"] - after[name]["degraded"]) > _SAME_PHOTOGRAPHS
+        )
+    ]
 
 
 def compare_effort(threads: int, fewest: int = 15) -> Effort:
@@ -140,4 +159,8 @@ def _with_quality(verdict: Verdict, base: Path, head: Path, quality: Quality, ru
     except (MissingToolError, UsageError) as error:
         reason = f"quality cannot be measured any more: {error}"
         return replace(verdict, outcome=Outcome.WORSE, reasons=(*verdict.reasons, reason))
+    strange = other_photographs(Artifact.open(base), Artifact.open(head)) if quality is gate_quality else []
+    if strange:
+        outcome = verdict.outcome if verdict.failed else Outcome.OTHER_PHOTOGRAPHS
+        return replace(verdict, outcome=outcome, reasons=(*verdict.reasons, *strange))
     return judge_quality(verdict, before, after, rules)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ensharpen_edge.benchmarks.quality import DEGRADED
-from ensharpen_edge.benchmarks.quality_report import SuiteResult, difference
+from ensharpen_edge.benchmarks.quality_report import SuiteResult, difference, mean_text
 from ensharpen_edge.metrics.registry import METRICS
 
 
@@ -39,12 +38,12 @@ def _suite(result: SuiteResult, metrics: tuple[str, ...]) -> str:
         "|---|" + "---:|" * len(methods),
     ]
     for case, scores in result.cases.items():
-        lines.append(_row(case, [_mean(score.values[first], first) for score in scores]))
+        lines.append(_row(case, [mean_text(score.values[first], first) for score in scores]))
     for metric in [first] * (len(result.cases) > 1) + others:
-        cells = [_mean(result.per_photo(method, metric), metric) for method in methods]
+        cells = [mean_text(result.per_photo(method, metric), metric) for method in methods]
         lines.append(_row(f"**{METRICS[metric].title}, mean**", cells))
     if not np.isfinite(start).all():
-        cells = [_mean([result.per_photo(method, first).min()], first) for method in methods]
+        cells = [mean_text([result.per_photo(method, first).min()], first) for method in methods]
         return "\n".join([*lines, _row("lowest", cells)]) + "\n"
     gains = [None if method == DEGRADED else difference(result, method, DEGRADED, first) for method in methods]
     if any(gains):
@@ -58,13 +57,3 @@ def _suite(result: SuiteResult, metrics: tuple[str, ...]) -> str:
 
 def _row(title: str, cells: Sequence[str]) -> str:
     return f"| {title} | " + " | ".join(cells) + " |"
-
-
-def _mean(values: ArrayLike, metric: str) -> str:
-    """Mean of the finite values: PSNR of an image that equals the truth is infinite."""
-    found = np.asarray(values, dtype=np.float64)
-    finite = found[np.isfinite(found)]
-    if not len(finite):
-        return "equal"
-    equal = "" if len(finite) == len(found) else f" ({len(found) - len(finite)} equal)"
-    return f"{finite.mean():.{METRICS[metric].digits}f}{equal}"

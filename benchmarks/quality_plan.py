@@ -133,6 +133,8 @@ def plan_suites(
     """
     if not folders and pairs is None:
         raise UsageError("nothing to measure on", hint="give --data FOLDER, or --pairs FOLDER")
+    if suites and not folders:
+        raise UsageError("--suite degrades sharp photographs, and there are none", hint="give their folder: --data")
     check_oracles(oracles)
     keep = limit or None
     case = gaussian_case(single.blur, single.noise)

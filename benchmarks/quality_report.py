@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from rich.table import Table
 
 from ensharpen_edge.benchmarks.bootstrap import Interval, paired_bootstrap
@@ -56,6 +57,21 @@ def retained(result: SuiteResult, method: str, baseline: str, metric: str) -> fl
     return float((own - start) / (best - start))
 
 
+def finite_mean(values: ArrayLike) -> tuple[float | None, int]:
+    """Mean of the finite values, and how many are not: PSNR of an image that equals the truth is infinite."""
+    found = np.asarray(values, dtype=np.float64)
+    finite = found[np.isfinite(found)]
+    return (float(finite.mean()) if len(finite) else None), len(found) - len(finite)
+
+
+def mean_text(values: ArrayLike, metric: str) -> str:
+    """`finite_mean` for a table: `42.10`, `42.10 (3 equal)`, or `equal`."""
+    mean, equal = finite_mean(values)
+    if mean is None:
+        return "equal"
+    return f"{mean:.{METRICS[metric].digits}f}" + (f" ({equal} equal)" if equal else "")
+
+
 def suite_table(result: SuiteResult, metrics: tuple[str, ...], baseline: str | None) -> Table:
     """Means over photographs and conditions; gain over the input, and over `baseline`, in the first metric."""
     count = len(next(iter(result.cases.values()))[0].values[metrics[0]])
@@ -69,7 +85,7 @@ def suite_table(result: SuiteResult, metrics: tuple[str, ...], baseline: str | N
         table.add_column(f"over {baseline} [95 %]", justify="right")
         table.add_column("retained", justify="right")
     for method in result.methods():
-        cells = [f"{result.per_photo(method, m).mean():.{METRICS[m].digits}f}" for m in metrics]
+        cells = [mean_text(result.per_photo(method, m), m) for m in metrics]
         cells.append(_show(difference(result, method, DEGRADED, metrics[0]) if method != DEGRADED else None))
         if baseline:
             cells.append(
@@ -86,10 +102,12 @@ def _show(interval: Interval | None) -> str:
 
 
 def suite_json(result: SuiteResult, metrics: tuple[str, ...], baseline: str | None) -> dict[str, Any]:
-    """Plain JSON types; infinite values are null."""
+    """Plain JSON types. Infinite values are null; means are of the others, and `equal` counts the photographs that
+    equal the truth."""
     methods = {}
     for method in result.methods():
-        entry: dict[str, Any] = {m: _finite(result.per_photo(method, m).mean()) for m in metrics}
+        entry: dict[str, Any] = {m: finite_mean(result.per_photo(method, m))[0] for m in metrics}
+        entry["equal"] = finite_mean(result.per_photo(method, metrics[0]))[1]
         for name, other in (("gain", DEGRADED), ("over_baseline", baseline)):
             interval = difference(result, method, other, metrics[0]) if other and method != other else None
             entry[name] = vars(interval) if interval else None

@@ -35,10 +35,20 @@ class Outcome(str, Enum):
     MISSING = "missing"
     NOT_RUN = "not run"
     OTHER_SIZE = "other size"
+    OTHER_PHOTOGRAPHS = "other photographs"
     NEW = "new"
 
 
-FAILURES = frozenset({Outcome.SLOWER, Outcome.OVER_BUDGET, Outcome.WORSE, Outcome.MISSING, Outcome.OTHER_SIZE})
+FAILURES = frozenset(
+    {
+        Outcome.SLOWER,
+        Outcome.OVER_BUDGET,
+        Outcome.WORSE,
+        Outcome.MISSING,
+        Outcome.OTHER_SIZE,
+        Outcome.OTHER_PHOTOGRAPHS,
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def calibrate(
     from ensharpen_edge.calibration.degraded_crops import Preprocessing, training_mix
     from ensharpen_edge.calibration.photo_choice import ChoiceConfig
     from ensharpen_edge.calibration.plan import names_in, plan_file, save_plan
-    from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
+    from ensharpen_edge.calibration.planning import MISSED, PlanRequest, prepare_planning
     from ensharpen_edge.calibration.recipe import QuantizationSettings
     from ensharpen_edge.calibration.run import CalibrationRequest, FloatGraph, choose_photos, run_calibration
     from ensharpen_edge.data.cache import default_cache
@@ -126,6 +126,8 @@ def calibrate(
     if comparisons:
         stdout().print(_comparison_table(comparisons, wanted))
     if found is not None:
+        if missed := found.notes.get(MISSED):
+            stderr().print(f"warning: the plan {MISSED} {len(missed)} photographs: {', '.join(missed)}")
         stdout().print(
             f"{len(found.layers) - len(found.kept)} of {len(found.layers)} layers in int8: {folder / plan_file(scheme)}"
         )

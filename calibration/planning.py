@@ -22,6 +22,9 @@ SENSITIVITY = "sensitivity.jsonl"
 ATTEMPTS, MOST_MISSED = 4, 4
 """Searches, and images that join the judge's after each of them."""
 
+MISSED = "still fails on"
+"""In a plan's notes: images that it was not judged by and differ on more than a photograph may."""
+
 KEEP = ("head", "tail")
 """The last convolution and the residual addition behind it: their errors reach the image as they are."""
 
@@ -52,12 +55,15 @@ class Planning:
 
     def search(self, keep: Sequence[str], progress: Callable[[str], None]) -> tuple[Plan, Verdict]:
         """See `plan_search.find_plan`; while the network it finds fails on some of the other images, the worst of them
-        join the judge's, so that the next search knows which layers they need."""
+        join the judge's, so that the next search knows which layers they need. What the last plan still fails on
+        stands in its notes (`MISSED`)."""
         judge, meter = self.judge, self.meter
         floats = graph_run(self.quantizer.model)
         for attempt in range(ATTEMPTS):
             plan, verdict = find_plan(self.quantizer, judge, meter, keep, progress)
             missed = self._missed(graph_run(self.quantizer.quantized(plan.chosen(self.quantizer.layers))), floats)
+            if missed and attempt == ATTEMPTS - 1:
+                plan = replace(plan, notes={**plan.notes, MISSED: [image.name for image in missed]})
             if not missed or attempt == ATTEMPTS - 1:
                 break
             progress(f"fails on {len(missed)} other images, searching again")

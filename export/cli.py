@@ -166,7 +166,10 @@ def export(
             with console.status("starting") as status:
                 result = export_model(request, lambda text: status.update(text))
         except (ParityError, QualityError):
-            console.print(f"no artifact was written; report: {out / artifact_name(model, target, part)}.report.json")
+            folder = out / artifact_name(model, target, part)
+            console.print(f"no artifact was written; report: {folder}.report.json")
+            if folder.exists():
+                console.print(f"warning: {folder} is that of an earlier export")
             raise
         results.append(result)
         if not json_output:

@@ -63,12 +63,14 @@ class Quantized:
         plan: Which layers are computed in codes.
         costs: Of each int8 layer when it is the only one, the most expensive first.
         folder: Where table and plan are.
+        skipped: Photographs that could not be used, and why.
     """
 
     quantizer: Quantizer
     plan: Plan
     costs: tuple[Damage, ...]
     folder: Path
+    skipped: tuple[str, ...] = ()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -88,6 +90,7 @@ class Quantized:
             "worst_layer_psnr": round(worst.psnr, 2) if worst else None,
             "alone_psnr": {damage.name: round(damage.psnr, 2) for damage in self.costs},
             "plan_notes": self.plan.notes,
+            "skipped": list(self.skipped),
         }
 
 
@@ -122,7 +125,7 @@ def quantize_graph(graph: FloatGraph, request: QuantizationRequest, folder: Path
     plan = _plan(graph, request, quantizer, chosen, settings, folder, step)
     layers = plan.chosen(quantizer.layers)
     step(f"quantizing {len(layers)} of {len(quantizer.layers)} layers")
-    return Quantized(quantizer, plan, _costs(graph, quantizer, layers), folder)
+    return Quantized(quantizer, plan, _costs(graph, quantizer, layers), folder, chosen.photos.skipped if chosen else ())
 
 
 def _given_table(graph: FloatGraph, folder: Path) -> CalibrationTable:

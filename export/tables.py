@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from ensharpen_edge.console import stdout
+from ensharpen_edge.calibration.planning import MISSED
+from ensharpen_edge.console import stderr, stdout
 from ensharpen_edge.export.gate import GateLimits, GateReport
 from ensharpen_edge.export.parity import ParityReport, limits_of
 from ensharpen_edge.export.pipeline import ExportResult
@@ -24,6 +25,8 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
     console.print(_gate_table(result.gate, limits, manifest.precision, manifest.io.enlarges))
     if manifest.quantization:
         console.print(_quantization_line(manifest.quantization, manifest.precision))
+        for line in manifest.quantization["skipped"]:
+            stderr().print(f"skipped: {line}")
     if "delegates" in manifest.graph:
         console.print(_delegate_table(manifest.graph))
     if "neural_engine" in manifest.graph:
@@ -85,9 +88,11 @@ def _quantization_line(details: dict[str, Any], precision: str) -> str:
     kept = details["float_layers"]
     layers = details["int8_layers"] + len(kept)
     worst = f"; costliest of them {details['worst_layer']}, alone {details['worst_layer_psnr']} dB"
+    names = details["plan_notes"].get(MISSED, ())
+    missed = f"; the plan {MISSED} {len(names)} of the photographs it was made with" if names else ""
     return (
         f"{precision}: {details['int8_layers']} of {layers} layers, ranges {details['method']}, "
-        f"rounding {details['rounding']}{worst if details['worst_layer'] else ''}"
+        f"rounding {details['rounding']}{worst if details['worst_layer'] else ''}{missed}"
     )
 
 

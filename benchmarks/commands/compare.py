@@ -17,6 +17,7 @@ from ensharpen_edge.benchmarks.comparing import compare_effort, compare_versions
 from ensharpen_edge.benchmarks.measured_quality import measured_quality
 from ensharpen_edge.benchmarks.regression import FEWEST_SAMPLES, GateRules, Outcome, Verdict
 from ensharpen_edge.benchmarks.self_test import SLOWDOWN, TrialResult, try_gate
+from ensharpen_edge.benchmarks.suites import photo_files
 from ensharpen_edge.console import print_json, progress, stderr, stdout
 from ensharpen_edge.errors import EnsharpenError, ExitCode, UsageError
 from ensharpen_edge.whole_file import write_file
@@ -88,6 +89,8 @@ def compare(
         return
     if head is None:
         raise UsageError("nothing to compare with", hint="ensharpen-bench compare BASE HEAD")
+    for folder in data or []:
+        photo_files(folder)
     quality = gate_quality if not data else (lambda artifact: measured_quality(artifact, data))
     with stderr().status("comparing") as status:
         verdicts = compare_versions(

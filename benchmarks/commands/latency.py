@@ -15,6 +15,7 @@ from ensharpen_edge.benchmarks.latency import EQUAL, Latency, compare_latency, e
 from ensharpen_edge.benchmarks.machine import fingerprint, machine_state
 from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
 from ensharpen_edge.benchmarks.records import (
+    NotComparableError,
     Record,
     append_records,
     benchmark_name,
@@ -54,7 +55,7 @@ def latency(
 
     Beside the times stands what the release gate saw: the loss of PSNR against the truth in the worst condition, and
     the worst photograph against the network. Artifacts that cannot be timed here are listed with the reason.
-    Exit code 7: --against holds times of another machine.
+    Exit code 7: --against holds times of another machine, or nothing can be timed here.
 
     [bold]Examples[/]
 
@@ -79,8 +80,6 @@ def latency(
             measured, skipped = compare_latency(folders, frame, count, effort_for(count, rounds), details, show)
             rows += measured
             others |= {entry.name: entry for entry in skipped}
-    if append is not None:
-        append_records(append, make_records(rows, label))
     profiles = _profiles(folders, rows, frame, counts[0], rounds or 15) if operators else {}
     earlier = latest_comparable(records, rows, across_machines)
     noise = max((row.summary.noise for row in rows), default=0.0)
@@ -96,7 +95,22 @@ def latency(
                 "warnings": warnings,
             }
         )
-        return
+    else:
+        _print(rows, earlier, details, others, profiles, counts[0])
+    if append is not None and rows:
+        append_records(append, make_records(rows, label))
+    if not rows:
+        raise NotComparableError("nothing could be timed here", hint="time it on a machine that runs it")
+
+
+def _print(
+    rows: list[Latency],
+    earlier: dict[str, Record],
+    details: bool,
+    others: dict[str, NotRun],
+    profiles: dict[str, dict[str, float]],
+    threads: int,
+) -> None:
     console = stdout()
     console.print(_table(rows, earlier))
     if details:
@@ -105,7 +119,7 @@ def latency(
         console.print(f"{entry.name}: {entry.reason}")
     for name, profile in profiles.items():
         text = ", ".join(f"{operator} {milliseconds:.2f}" for operator, milliseconds in profile.items())
-        console.print(f"{name}, ms by operator ({counts[0] or 'all'} threads): {text}")
+        console.print(f"{name}, ms by operator ({threads or 'all'} threads): {text}")
 
 
 def _profiles(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,21 @@ def list_photos(folder: Path) -> list[Path]:
 
 def is_held_out(name: str) -> bool:
     """Whether a photograph belongs to validation: decided by its name's hash, so adding files moves nothing."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % HOLD_OUT_ONE_IN == 0
+    return _hash(name) % HOLD_OUT_ONE_IN == 0
+
+
+def _hash(name: str) -> int:
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16)
+
+
+def held_out_of(names: Iterable[str]) -> frozenset[str]:
+    """Those of a folder that belong to validation: by `is_held_out`, and where chance chose none of a few, one of them.
+
+    That one is the first by its hash; where there is nothing but it, nothing is held out.
+    """
+    known = sorted(names, key=_hash)
+    found = frozenset(name for name in known if is_held_out(name))
+    return found or frozenset(known[: len(known) > 1])
 
 
 def is_training(name: str) -> bool:

@@ -82,6 +82,7 @@ def train(
     _require_packages()
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.training.config import Precision
+    from ensharpen_edge.training.interruption import InterruptedRun
     from ensharpen_edge.training.launch import Hardware, start
     from ensharpen_edge.training.provenance import Provenance, Statement, remember_statement
     from ensharpen_edge.training.recipe import find_recipe, load_recipe
@@ -122,7 +123,11 @@ def train(
             stderr().print(f"{folder} holds no state: starting from the beginning")
     with progress(quiet=not fabric.is_global_zero) as bar:
         task = bar.add_task("training", total=timeline.total, completed=trainer.progress.step)
-        network = trainer.run(lambda record: _report(bar, task, record), tensorboard=tensorboard)
+        try:
+            network = trainer.run(lambda record: _report(bar, task, record), tensorboard=tensorboard)
+        except InterruptedRun:
+            stderr().print(f"interrupted at step {trainer.progress.step}, saved in {folder}; go on with --resume")
+            raise
     if fabric.is_global_zero:
         label_key = gathered.materials.labels.key if gathered.materials.labels else None
         taught_by = gathered.materials.teacher.key if gathered.materials.teacher else label_key
@@ -167,7 +172,7 @@ def label(
     import torch
 
     from ensharpen_edge.data.cache import default_cache, load_photos
-    from ensharpen_edge.data.photos import is_training
+    from ensharpen_edge.data.photos import held_out_of
     from ensharpen_edge.degrade.mix import MARGIN
     from ensharpen_edge.degrade.mixes import find_mix
     from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
@@ -187,9 +192,10 @@ def label(
             bar.update(task, completed=done, total=total)
 
         photos = load_photos(data, crop + 2 * MARGIN, show, cache or default_cache())
+        held_out = held_out_of(photos.names)
         task = bar.add_task("labelling", total=count)
         settings = LabelConfig(degradations, crop, seed)
-        folder = write_labels(opened, photos.subset(is_training), settings, count, out, show)
+        folder = write_labels(opened, photos.subset(lambda name: name not in held_out), settings, count, out, show)
     stdout().print(f"{folder}  {count} labels")
     stderr().print(str(teacher_gain(read_labels(folder))))
 

@@ -8,6 +8,10 @@ from types import FrameType, TracebackType
 from typing import Any
 
 
+class InterruptedRun(KeyboardInterrupt):
+    """The run was asked to stop, and its state is saved."""
+
+
 class Interruption:
     """Within the block, the first SIGINT or SIGTERM only asks to stop; the second one acts as usual.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Hashable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import cattrs
 import yaml
@@ -17,6 +19,24 @@ from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.models.network import NetworkConfig, config_from_dict
 from ensharpen_edge.models.registry import MODELS
 from ensharpen_edge.training.config import TrainConfig
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: `1e-3` is a number, as in YAML 1.2, and a key that stands twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -101,8 +121,13 @@ def config_from_table(table: Any, where: str) -> TrainConfig:  # noqa: ANN401 (w
 
 def _describe(error: BaseException, kind: type | None) -> str:
     """Our own messages as they are; cattrs describes the rest."""
-    own = isinstance(error, (EnsharpenError, ValueError))
-    return str(error) if own else format_exception(error, kind)
+    if isinstance(error, (EnsharpenError, ValueError)):
+        return str(error)
+    if get_origin(kind) is Literal:
+        return f"expected one of {', '.join(map(str, get_args(kind)))}"
+    if isinstance(error, AttributeError):
+        return f"expected a table of fields ({error})"
+    return format_exception(error, kind)
 
 
 def _check_keys(value: Any, where: str) -> None:  # noqa: ANN401
@@ -137,7 +162,7 @@ def load_recipe(path: Path, overrides: dict[str, Any]) -> TrainConfig:
         UsageError: Not readable, not YAML, or not a valid configuration.
     """
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+        table = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: not a readable recipe ({error})") from error
     if isinstance(table, dict):

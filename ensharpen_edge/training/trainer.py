@@ -22,7 +22,7 @@ from ensharpen_edge.training.distillation.labels import Labels
 from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher
 from ensharpen_edge.training.ema import WeightAverage
 from ensharpen_edge.training.first_network import first_network
-from ensharpen_edge.training.interruption import Interruption
+from ensharpen_edge.training.interruption import InterruptedRun, Interruption
 from ensharpen_edge.training.log import Report, RunLog
 from ensharpen_edge.training.objective import Objective
 from ensharpen_edge.training.state import Progress, RunState, load_state, load_weights, save_state, save_weights
@@ -258,7 +258,7 @@ class Trainer:
                 clock.skip()
             if interruption.asked:
                 self.save()
-                raise KeyboardInterrupt
+                raise InterruptedRun
 
     def _log(self, log: RunLog, record: dict[str, Any]) -> None:
         """One record: means over the processes, whose batches differ."""

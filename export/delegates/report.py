@@ -98,6 +98,9 @@ def require_delegate(model: ModelOperators, name: str) -> None:
 
 def _advice(report: DelegateReport) -> str:
     kinds = {kind for support in report.delegate.operators.values() for kind in support.kinds}
+    lacking = sorted({reason for reason in report.refused if " " not in reason})
+    if lacking:
+        return f"it has no {', '.join(lacking)} in any precision: leave --require-delegate out, the CPU runs the rest"
     if "float32" not in kinds or kinds <= {"int8", "uint8"}:
         return "this delegate runs 8-bit files only: --precision int8 --plan all --keep '' (and see the gate)"
     return "choose another precision, or leave --require-delegate out: what is refused runs on the CPU"

@@ -147,3 +147,6 @@ def test_the_commands(command, artifact, tmp_path):
         "ensharpen-bench", "latency", artifact.path, *quick, "--against", tmp_path / "other.jsonl", "--across-machines"
     )
     assert told.returncode == 0, told.stderr
+    lost = command("ensharpen-bench", "latency", artifact.path, *quick, "--json", "--append", path / "below" / "a file")
+    assert lost.returncode == 9, lost.stderr
+    assert json.loads(lost.stdout)["latency"], "what was measured is shown all the same"

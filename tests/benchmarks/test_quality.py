@@ -17,7 +17,7 @@ from ensharpen_edge.benchmarks.periodic import periodic
 from ensharpen_edge.benchmarks.protocol import GaussianCase, blur_circular, degrade, gaussian_kernel
 from ensharpen_edge.benchmarks.quality import Score
 from ensharpen_edge.benchmarks.quality_markdown import markdown_report
-from ensharpen_edge.benchmarks.quality_report import SuiteResult
+from ensharpen_edge.benchmarks.quality_report import SuiteResult, suite_json
 from ensharpen_edge.benchmarks.suites import disk_kernel
 from ensharpen_edge.benchmarks.unsharp import unsharp_mask
 from ensharpen_edge.errors import UsageError
@@ -116,7 +116,7 @@ def test_suites_pairs_edges_and_baseline(command, artifact, static_artifact, pho
     other = disk["methods"][str(static_artifact.path)]
     assert other["over_baseline"] is None, "one photograph gives no interval"
     assert other["psnr"] == disk["methods"][str(artifact.path)]["psnr"]
-    assert set(other) == {"psnr", "lpips", "fsim", "gmsd", "ms-ssim", "gain", "over_baseline", "retained"}
+    assert set(other) == {"psnr", "lpips", "fsim", "gmsd", "ms-ssim", "equal", "gain", "over_baseline", "retained"}
     assert 0.9 < other["retained"] < 1.1
     edges = found["edges"]
     assert edges[str(artifact.path)]["mtf50"] > edges["degraded"]["mtf50"] * 1.5
@@ -305,6 +305,14 @@ def test_means_of_equal_images():
     assert "| real | 30.50 (1 equal) | 40.50 (1 equal) |" in text
     assert "3 photographs; as photographed." in text
     assert "| lowest | 30.00 | 40.00 |" in text
+    found = suite_json(SuiteResult("real", {"real": list(score.values())}), ("psnr",), None)["methods"]["ours"]
+    assert (found["psnr"], found["equal"]) == (40.5, 1)
+
+
+def test_suites_need_photographs_to_degrade(command, artifact, tmp_path):
+    done = command("ensharpen-bench", "quality", artifact.path, "--pairs", tmp_path, "--suite", "gaussian")
+    assert done.returncode == 2, done.stderr
+    assert "--suite degrades sharp photographs" in done.stderr
 
 
 def test_quality_command_without_photographs(command, artifact, tmp_path):

@@ -161,6 +161,20 @@ def test_another_size_is_no_comparison(artifact, static_artifact):
     assert verdict.failed
 
 
+def test_exports_judged_on_other_photographs_are_no_comparison(artifact, tmp_path):
+    """Of one name and one network: nothing about the network can be said, whichever is the base."""
+    harder = [{**entry, **{key: entry[key] - 3.0 for key in ("degraded", "exported")}} for entry in
+              artifact.manifest.gate["conditions"]]  # fmt: skip
+    head = shutil.copytree(artifact.path, tmp_path / artifact.path.name)
+    changed = dataclasses.replace(artifact.manifest, gate={**artifact.manifest.gate, "conditions": harder})
+    (head / MANIFEST).write_text(changed.to_json())
+    for paths in ((artifact.path, head), (head, artifact.path)):
+        (verdict,) = compare_versions([Pairing("x", *paths)], (64, 64), 1, compare_effort(1, 6), GateRules(effect=0.9))
+        assert verdict.outcome is Outcome.OTHER_PHOTOGRAPHS
+        assert verdict.failed
+        assert "4 photographs at" in verdict.reasons[0]
+
+
 def test_too_few_samples_and_rules_that_mean_nothing():
     with pytest.raises(UsageError, match="5 samples a side"):
         judge_times("x", lambda: ((1.0,) * 5, (1.0,) * 5), RULES)
@@ -240,6 +254,9 @@ def test_a_job_that_times_nothing_is_not_green(command, artifact, tmp_path):
     assert done.returncode == 7, done.stderr
     assert "not run (base: no latency here" in " ".join(done.stderr.split())
     assert (tmp_path / "bench.xml").is_file()
+    timed = command("ensharpen-bench", "latency", tmp_path / "x", "--json")
+    assert timed.returncode == 7, timed.stderr
+    assert "no latency here" in json.loads(timed.stdout)["not_run"]["x"]
 
 
 def test_the_trial_of_the_gate_runs(command, artifact):

@@ -10,6 +10,7 @@ import pytest
 from ensharpen_edge.calibration.judge import Judge, JudgeLimits
 from ensharpen_edge.calibration.plan import FLOAT, INT8, Plan, load_plan, save_plan
 from ensharpen_edge.calibration.plan_search import find_plan
+from ensharpen_edge.calibration.planning import MISSED, Planning
 from ensharpen_edge.calibration.sensitivity import DamageMeter, measure_all
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import BadInputError, QualityError, UsageError
@@ -76,6 +77,13 @@ def test_images_that_the_judge_missed_join_it(planning):
     error = np.mean((quantized(board.degraded) - floats(board.degraded)) ** 2)
     assert 10 * np.log10(1 / error) >= 42.0
     assert verdict.passed
+
+
+def test_a_plan_that_never_fits_says_so(planning, monkeypatch):
+    some = planning.judge.images[:2]
+    monkeypatch.setattr(Planning, "_missed", lambda *_: list(some))
+    plan, _ = planning.search(["head", "tail"], lambda _: None)
+    assert plan.notes[MISSED] == [image.name for image in some]
 
 
 def test_round_trip_and_editing(planning, loose, tmp_path):

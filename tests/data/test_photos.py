@@ -14,7 +14,7 @@ from PIL import Image
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.data.crops import CropSampler
 from ensharpen_edge.data.duplicates import SAME_PICTURE, find_overlap, fingerprint, refuse_overlap
-from ensharpen_edge.data.photos import PhotoSet, is_held_out, list_photos
+from ensharpen_edge.data.photos import PhotoSet, held_out_of, is_held_out, list_photos
 from ensharpen_edge.data.shards import ShardConfig, ShardSource, shard_files
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.decode import read_photo
@@ -56,6 +56,17 @@ def test_bad_files_are_named_and_skipped(tmp_path, photo):
 
 def test_held_out_share_is_one_in_sixteen():
     assert np.mean([is_held_out(f"{i}.jpg") for i in range(8000)]) == pytest.approx(1 / 16, abs=0.01)
+
+
+def test_few_photographs_hold_one_out_whatever_they_are_called():
+    for first in range(200):
+        names = [f"IMG_{first + i:04}.jpg" for i in range(12)]
+        found = held_out_of(names)
+        assert found == {name for name in names if is_held_out(name)} or len(found) == 1
+        assert 1 <= len(found) < 12
+        assert found == held_out_of(reversed(names))
+    assert held_out_of(["one.jpg"]) <= {"one.jpg"}
+    assert not held_out_of([])
 
 
 def test_cache_decodes_once_and_holds_the_same_pixels(tmp_path, photo_folder):

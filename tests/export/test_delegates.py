@@ -56,6 +56,9 @@ def test_a_demand_names_what_is_missing():
     with pytest.raises(UsageError, match="1 of 1 operators: 1 x CONV_2D of float32") as error:
         require_delegate(floats, "hexagon")
     assert "int8" in str(error.value.hint)
+    with pytest.raises(UsageError) as error:
+        require_delegate(ModelOperators((operator(), operator("DEPTH_TO_SPACE", macs=0)), False), "edgetpu")
+    assert "has no DEPTH_TO_SPACE in any precision" in str(error.value.hint)
     with pytest.raises(UsageError, match="one size"):
         require_delegate(ModelOperators((operator(),), True), "nnapi")
     with pytest.raises(UsageError, match="gpu"):

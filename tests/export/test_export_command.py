@@ -71,6 +71,7 @@ def test_a_failed_export_keeps_the_artifact_of_before(command, tmp_path, artifac
     done = command("ensharpen-export", "--target", "onnx", "--out", tmp_path, "--drill", "folded")
     assert done.returncode == 4
     assert Artifact.open(tmp_path / "nano-onnx-fp32").manifest == artifact.manifest
+    assert "nano-onnx-fp32 is that of an earlier export" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,16 @@ FEW = ("-n", 24, "--crop", 96, "--allow-few")
 
 @pytest.fixture(scope="module")
 def exported(command, photo_folder, tmp_path_factory):
+    """With photographs among which is a file that is none."""
     out = tmp_path_factory.mktemp("int8")
+    photos = shutil.copytree(photo_folder, tmp_path_factory.mktemp("photographs") / "mine")
+    (photos / "video.jpg").write_bytes(b"RIFF of something else")
     done = command(
-        "ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", photo_folder, *FEW, "--out", out,
+        "ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", photos, *FEW, "--out", out,
         timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
+    assert "video.jpg: not an image" in " ".join(done.stderr.split())
     return out, done.stdout
 
 
@@ -38,6 +42,7 @@ def test_photographs_in_quantized_artifact_out(exported):
     report = json.loads((out / "nano-onnx-int8.report.json").read_text())
     assert manifest.calibration_key == json.loads((out / "nano-calibration" / "table.json").read_text())["key"]
     assert manifest.quantization["int8_layers"] >= 3
+    assert len(manifest.quantization["skipped"]) == 1
     assert (
         report["quantization"]["worst_layer"]
         in json.loads((out / "nano-calibration" / "plan-onnx.json").read_text())["layers"]

@@ -43,7 +43,7 @@ def test_compressed_and_noisy_photographs_have_a_network_of_their_own(command, p
             measured(command, artifact, photo_folder, "--suite", suite, "--limit", 3)[artifact.path.name]["psnr"]
             for artifact in (small, snapshots)
         ]
-        assert gains[0] + 0.1 < gains[1], suite
+        assert gains[0] + 0.04 < gains[1], suite
 
 
 def test_motion_has_a_network_of_its_own(command, tmp_path):
@@ -53,9 +53,9 @@ def test_motion_has_a_network_of_its_own(command, tmp_path):
         artifact = export_model(ExportRequest(name, "onnx", "fp32", tmp_path)).artifact
         methods = measured(command, artifact, folder, "--suite", "motion")
         reached[name], degraded = methods[artifact.path.name]["psnr"], methods["degraded"]["psnr"]
-    assert reached["small-motion"] > reached["small"] + 0.2
+    assert reached["small-motion"] > reached["small"] + 0.15
     assert reached["small-motion"] > degraded + 0.6
-    assert reached["base"] > reached["small"] + 0.1
+    assert reached["base"] > reached["small"] + 0.08
 
 
 def test_noise_is_removed(command, denoiser, photo_folder):

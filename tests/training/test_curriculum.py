@@ -116,7 +116,8 @@ adversarial: {weight: 0.002}
         ({"losses": [{"kind": "l3"}]}, "unknown loss"),
         ({"learning_rate": "fast"}, "learning_rate"),
         ({"learning_rate": 2.0}, "learning rate"),
-        ({"precision": "8-bit"}, "precision"),
+        ({"precision": "8-bit"}, "expected one of 32-true, 16-mixed, bf16-mixed @ recipe.precision"),
+        ({"stages": ["soft"]}, r"expected a table of fields .* @ recipe.stages\[0\]"),
         ({"judge": "jury"}, "judge"),
         ({"distillation": {}}, "needs a teacher"),
         ({"distillation": {"teacher": "x.onnx", "features": 1.0}}, "shows no features"),
@@ -162,6 +163,12 @@ def test_unreadable_recipes(tmp_path):
             load_recipe(tmp_path / name, {})
     with pytest.raises(UsageError, match="Did you mean 'small'"):
         find_recipe("smal")
+    (tmp_path / "twice.yaml").write_text("model: nano\nmixes:\n  a: {identity: 0.1}\n  a: {identity: 0.9}\n")
+    with pytest.raises(UsageError, match="'a' stands twice"):
+        load_recipe(tmp_path / "twice.yaml", {})
+    (tmp_path / "short.yaml").write_text("model: nano\nlearning_rate: 1e-3\nweight_decay: 1.5E-4\nsteps: 10\n")
+    short = load_recipe(tmp_path / "short.yaml", {})
+    assert (short.learning_rate, short.weight_decay) == (0.001, 0.00015)
 
 
 def test_crops_must_fit_the_networks_stride():

@@ -20,6 +20,7 @@ from ensharpen_edge.training.curriculum import Stage, place_by_steps
 from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
 from ensharpen_edge.training.distillation.teacher import open_teacher
 from ensharpen_edge.training.ema import WeightAverage
+from ensharpen_edge.training.interruption import InterruptedRun
 from ensharpen_edge.training.launch import Hardware
 from ensharpen_edge.training.log import LOG_FILE
 from ensharpen_edge.training.losses.adversarial import AdversarialConfig
@@ -246,7 +247,7 @@ def test_an_interruption_waits_for_the_end_of_a_step(make_trainer, few, tmp_path
         return step(batch, number, total)
 
     trainer.stepper.step = interrupted
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRun):
         trainer.run(lambda _: None)
     resumed = make_trainer(few, tmp_path / "cut")
     assert resumed.resume()
