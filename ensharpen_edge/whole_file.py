@@ -38,6 +38,23 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_destination(path: Path) -> None:
+    """Before long work whose result goes to `path`: can it be written there? Its folders are made.
+
+    Raises:
+        BadInputError: It is a folder, or nothing can be written beside it.
+    """
+    if path.is_dir():
+        raise BadInputError(f"{path}: is a folder", hint="name a file in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".writable-", dir=path.parent)
+        os.close(handle)
+        Path(name).unlink()
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be written ({error})") from error
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write a whole file, its folders included.
 

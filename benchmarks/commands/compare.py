@@ -20,7 +20,7 @@ from ensharpen_edge.benchmarks.self_test import SLOWDOWN, TrialResult, try_gate
 from ensharpen_edge.benchmarks.suites import photo_files
 from ensharpen_edge.console import print_json, progress, stderr, stdout
 from ensharpen_edge.errors import EnsharpenError, ExitCode, UsageError
-from ensharpen_edge.whole_file import write_file
+from ensharpen_edge.whole_file import check_destination, write_file
 
 
 class NothingComparedError(EnsharpenError):
@@ -91,6 +91,9 @@ def compare(
         raise UsageError("nothing to compare with", hint="ensharpen-bench compare BASE HEAD")
     for folder in data or []:
         photo_files(folder)
+    for destination in (junit, summary):
+        if destination is not None:
+            check_destination(destination)
     quality = gate_quality if not data else (lambda artifact: measured_quality(artifact, data))
     with stderr().status("comparing") as status:
         verdicts = compare_versions(

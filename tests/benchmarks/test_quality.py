@@ -309,6 +309,16 @@ def test_means_of_equal_images():
     assert (found["psnr"], found["equal"]) == (40.5, 1)
 
 
+def test_places_that_cannot_be_written_are_found_first(command, artifact, photo_folder, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    wanted = ("--sheet", tmp_path / "file" / "q.png"), ("--markdown", tmp_path)
+    for option, place in wanted:
+        done = command("ensharpen-bench", "quality", artifact.path, "--data", photo_folder, option, place)
+        assert done.returncode == 9, done.stderr
+        assert not done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
 def test_suites_need_photographs_to_degrade(command, artifact, tmp_path):
     done = command("ensharpen-bench", "quality", artifact.path, "--pairs", tmp_path, "--suite", "gaussian")
     assert done.returncode == 2, done.stderr
