@@ -149,17 +149,18 @@ def _judge_new(name: str, path: Path, size: tuple[int, int], threads: int, effor
 
 
 def _with_quality(verdict: Verdict, base: Path, head: Path, quality: Quality, rules: GateRules) -> Verdict:
+    old, new = Artifact.open(base), Artifact.open(head)
     try:
-        before = quality(Artifact.open(base))
+        before = quality(old)
     except (MissingToolError, UsageError) as error:
         outcome = Outcome.MISSING if rules.all_must_run and not verdict.failed else verdict.outcome
         return replace(verdict, outcome=outcome, reasons=(*verdict.reasons, f"quality not measured: {error}"))
     try:
-        after = quality(Artifact.open(head))
+        after = quality(new)
     except (MissingToolError, UsageError) as error:
         reason = f"quality cannot be measured any more: {error}"
         return replace(verdict, outcome=Outcome.WORSE, reasons=(*verdict.reasons, reason))
-    strange = other_photographs(Artifact.open(base), Artifact.open(head)) if quality is gate_quality else []
+    strange = other_photographs(old, new) if quality is gate_quality else []
     if strange:
         outcome = verdict.outcome if verdict.failed else Outcome.OTHER_PHOTOGRAPHS
         return replace(verdict, outcome=outcome, reasons=(*verdict.reasons, *strange))

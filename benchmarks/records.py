@@ -18,7 +18,7 @@ SCHEMA = 1
 
 
 class NotComparableError(EnsharpenError):
-    """Times of two machines, or of one machine in two states, were to be compared."""
+    """Times of two machines were to be compared, or there are none to compare."""
 
     exit_code = ExitCode.NOT_COMPARABLE
 

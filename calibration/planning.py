@@ -59,17 +59,17 @@ class Planning:
         stands in its notes (`MISSED`)."""
         judge, meter = self.judge, self.meter
         floats = graph_run(self.quantizer.model)
+        missed: list[JudgeImage] = []
         for attempt in range(ATTEMPTS):
+            if attempt:
+                progress(f"fails on {len(missed)} other images, searching again")
+                judge = judge.with_images(missed[:MOST_MISSED], floats)
+                meter = meter.with_judge(judge)
             plan, verdict = find_plan(self.quantizer, judge, meter, keep, progress)
             missed = self._missed(graph_run(self.quantizer.quantized(plan.chosen(self.quantizer.layers))), floats)
-            if missed and attempt == ATTEMPTS - 1:
-                plan = replace(plan, notes={**plan.notes, MISSED: [image.name for image in missed]})
-            if not missed or attempt == ATTEMPTS - 1:
-                break
-            progress(f"fails on {len(missed)} other images, searching again")
-            judge = judge.with_images(missed[:MOST_MISSED], floats)
-            meter = meter.with_judge(judge)
-        return plan, verdict
+            if not missed:
+                return plan, verdict
+        return replace(plan, notes={**plan.notes, MISSED: [image.name for image in missed]}), verdict
 
     def _missed(self, run: Run, floats: Run) -> list[JudgeImage]:
         """Images that differ more than a photograph may, the worst first."""

@@ -38,12 +38,18 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def check_destination(path: Path) -> None:
-    """Before long work whose result goes to `path`: can it be written there? Its folders are made.
+def check_destinations(*paths: Path | None) -> None:
+    """Before long work whose results go to these files: can they be written? Their folders are made.
 
     Raises:
-        BadInputError: It is a folder, or nothing can be written beside it.
+        BadInputError: One is a folder, or nothing can be written beside it.
     """
+    for path in paths:
+        if path is not None:
+            _check_destination(path)
+
+
+def _check_destination(path: Path) -> None:
     if path.is_dir():
         raise BadInputError(f"{path}: is a folder", hint="name a file in it")
     try:

@@ -15,18 +15,13 @@ from ensharpen_edge.benchmarks.ci_formats import github_annotations, junit_xml, 
 from ensharpen_edge.benchmarks.commands.options import Json, Side, parse_milliseconds
 from ensharpen_edge.benchmarks.comparing import compare_effort, compare_versions, gate_quality, pair_artifacts
 from ensharpen_edge.benchmarks.measured_quality import measured_quality
+from ensharpen_edge.benchmarks.records import NotComparableError
 from ensharpen_edge.benchmarks.regression import FEWEST_SAMPLES, GateRules, Outcome, Verdict
 from ensharpen_edge.benchmarks.self_test import SLOWDOWN, TrialResult, try_gate
 from ensharpen_edge.benchmarks.suites import photo_files
 from ensharpen_edge.console import print_json, progress, stderr, stdout
 from ensharpen_edge.errors import EnsharpenError, ExitCode, UsageError
-from ensharpen_edge.whole_file import check_destination, write_file
-
-
-class NothingComparedError(EnsharpenError):
-    """No benchmark could be timed here: as a regression gate the job has shown nothing."""
-
-    exit_code = ExitCode.NOT_COMPARABLE
+from ensharpen_edge.whole_file import check_destinations, write_file
 
 
 class RegressionError(EnsharpenError):
@@ -91,9 +86,7 @@ def compare(
         raise UsageError("nothing to compare with", hint="ensharpen-bench compare BASE HEAD")
     for folder in data or []:
         photo_files(folder)
-    for destination in (junit, summary):
-        if destination is not None:
-            check_destination(destination)
+    check_destinations(junit, summary)
     quality = gate_quality if not data else (lambda artifact: measured_quality(artifact, data))
     with stderr().status("comparing") as status:
         verdicts = compare_versions(
@@ -117,7 +110,7 @@ def compare(
     if failed:
         raise RegressionError("; ".join(f"{v.name}: {v.outcome.value} ({', '.join(v.reasons)})" for v in failed))
     if all(verdict.outcome is Outcome.NOT_RUN for verdict in verdicts):
-        raise NothingComparedError(
+        raise NotComparableError(
             "; ".join(f"{v.name}: not run ({', '.join(v.reasons)})" for v in verdicts),
             hint="time them on a machine that runs them; ensharpen-bench quality judges without times",
         )

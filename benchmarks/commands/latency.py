@@ -27,7 +27,7 @@ from ensharpen_edge.benchmarks.records import (
 from ensharpen_edge.benchmarks.subjects import NotRun, find_artifacts
 from ensharpen_edge.console import print_json, stderr, stdout
 from ensharpen_edge.distinct_names import distinct_names
-from ensharpen_edge.whole_file import check_destination
+from ensharpen_edge.whole_file import check_destinations
 
 _ENOUGH_FOR_P99 = 100
 
@@ -69,8 +69,7 @@ def latency(
     records, problems = read_records(against) if against is not None else ([], [])
     for problem in problems:
         stderr().print(f"warning: {problem}")
-    if append is not None:
-        check_destination(append)
+    check_destinations(append)
     check_machine(records, distinct_names(folders), across_machines)
     rows: list[Latency] = []
     others: dict[str, NotRun] = {}

@@ -22,7 +22,7 @@ from ensharpen_edge.console import print_json, stderr, stdout
 from ensharpen_edge.errors import unknown_name
 from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.decode import read_photo
-from ensharpen_edge.whole_file import check_destination
+from ensharpen_edge.whole_file import check_destinations
 
 _CONDITIONS = ("gaussian 1.6/2.55", "gaussian 2/2.55", "disk 2.5")
 
@@ -75,7 +75,7 @@ def peers(
         (size, size),
         threads,
     )
-    check_destination(out)
+    check_destinations(out)
     with stderr().status("measuring") as status:
         standings, absent = run_contest(contest, Effort(fewest=rounds, most=rounds), status.update)
     if json_output:

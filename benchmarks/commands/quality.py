@@ -29,7 +29,7 @@ from ensharpen_edge.imaging.views import check_views
 from ensharpen_edge.metrics.registry import METRICS, load_metrics
 from ensharpen_edge.runtime.registry import open_engine
 from ensharpen_edge.runtime.self_ensemble import SelfEnsemble
-from ensharpen_edge.whole_file import check_destination, write_file
+from ensharpen_edge.whole_file import check_destinations, write_file
 
 
 def quality(
@@ -98,9 +98,7 @@ def quality(
     check_views(self_ensemble)
     several = {f"{name} x{self_ensemble}": name for name in opened} if self_ensemble > 1 else {}
     cards = [open_card(path, opened | {title: opened[name] for title, name in several.items()}) for path in card or []]
-    for destination in (markdown, sheet):
-        if destination is not None:
-            check_destination(destination)
+    check_destinations(markdown, sheet)
     engines = {name: open_engine(artifact, threads=threads) for name, artifact in opened.items()}
     methods = {name: artifact_method(artifact, engines[name]) for name, artifact in opened.items()}
     for title, name in several.items():

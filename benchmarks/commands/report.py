@@ -17,7 +17,7 @@ from ensharpen_edge.benchmarks.suites import photo_files
 from ensharpen_edge.console import stderr, stdout
 from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.decode import read_photo
-from ensharpen_edge.whole_file import check_destination, write_file
+from ensharpen_edge.whole_file import check_destinations, write_file
 
 
 def report(
@@ -46,7 +46,7 @@ def report(
     photos = bundled_photos()
     if data:
         photos = [(f.name, read_photo(f).rgb) for folder in data for f in photo_files(folder)[:limit]]
-    check_destination(out)
+    check_destinations(out)
     with stderr().status("measuring") as status:
         collected = collect(
             find_artifacts(artifacts),

@@ -50,6 +50,11 @@ class PhotoSet:
             self.skipped,
         )
 
+    def split(self) -> tuple[PhotoSet, PhotoSet]:
+        """Those to train on, and those held out (`held_out_of`)."""
+        held_out = held_out_of(self.names)
+        return self.subset(lambda name: name not in held_out), self.subset(held_out.__contains__)
+
 
 def list_photos(folder: Path) -> list[Path]:
     """All files below `folder` with an image ending, sorted, following links.
@@ -83,8 +88,3 @@ def held_out_of(names: Iterable[str]) -> frozenset[str]:
     known = sorted(names, key=_hash)
     found = frozenset(name for name in known if is_held_out(name))
     return found or frozenset(known[: len(known) > 1])
-
-
-def is_training(name: str) -> bool:
-    """The opposite of `is_held_out`."""
-    return not is_held_out(name)

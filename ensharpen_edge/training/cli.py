@@ -172,7 +172,6 @@ def label(
     import torch
 
     from ensharpen_edge.data.cache import default_cache, load_photos
-    from ensharpen_edge.data.photos import held_out_of
     from ensharpen_edge.degrade.mix import MARGIN
     from ensharpen_edge.degrade.mixes import find_mix
     from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
@@ -192,10 +191,9 @@ def label(
             bar.update(task, completed=done, total=total)
 
         photos = load_photos(data, crop + 2 * MARGIN, show, cache or default_cache())
-        held_out = held_out_of(photos.names)
         task = bar.add_task("labelling", total=count)
         settings = LabelConfig(degradations, crop, seed)
-        folder = write_labels(opened, photos.subset(lambda name: name not in held_out), settings, count, out, show)
+        folder = write_labels(opened, photos.split()[0], settings, count, out, show)
     stdout().print(f"{folder}  {count} labels")
     stderr().print(str(teacher_gain(read_labels(folder))))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.data.duplicates import refuse_overlap
-from ensharpen_edge.data.photos import PhotoSet, held_out_of
+from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.data.shards import ShardConfig, ShardSource, is_shards, shard_files
 from ensharpen_edge.data.source import FolderSource
 from ensharpen_edge.errors import BadInputError, UsageError
@@ -86,8 +86,7 @@ def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Call
         photos = _load_once(fabric, Path(paths.data), side, progress, paths.cache)
         training, held_out, skipped = photos, photos, photos.skipped
         if paths.validation is None:
-            names = held_out_of(photos.names)
-            training, held_out = photos.subset(lambda name: name not in names), photos.subset(names.__contains__)
+            training, held_out = photos.split()
             if not len(held_out) or not len(training):
                 raise BadInputError(
                     f"{len(photos)} photographs are too few to hold some out for validation",

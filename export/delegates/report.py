@@ -98,7 +98,7 @@ def require_delegate(model: ModelOperators, name: str) -> None:
 
 def _advice(report: DelegateReport) -> str:
     kinds = {kind for support in report.delegate.operators.values() for kind in support.kinds}
-    lacking = sorted({reason for reason in report.refused if " " not in reason})
+    lacking = sorted(reason for reason in report.refused if " " not in reason)  # a bare name: see `_refusal`
     if lacking:
         return f"it has no {', '.join(lacking)} in any precision: leave --require-delegate out, the CPU runs the rest"
     if "float32" not in kinds or kinds <= {"int8", "uint8"}:

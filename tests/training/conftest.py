@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ensharpen_edge.data.cache import load_photos
-from ensharpen_edge.data.photos import PhotoSet, is_held_out, is_training
+from ensharpen_edge.data.photos import PhotoSet, is_held_out
 from ensharpen_edge.data.source import FolderSource
 from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.training.config import TrainConfig
@@ -26,7 +26,7 @@ def held_out_name() -> str:
 
 
 def training_names(count: int) -> list[str]:
-    return [f"t{i}.png" for i in range(1000) if is_training(f"t{i}.png")][:count]
+    return [f"t{i}.png" for i in range(1000) if not is_held_out(f"t{i}.png")][:count]
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ def make_trainer(photos) -> Callable[..., Trainer]:
     def make(config: TrainConfig, folder: Path, intervals: Intervals | None = None, **materials: Any) -> Trainer:
         fabric = start(config, Hardware("cpu", threads=1, workers=0))
         given = {
-            "photos": FolderSource(photos.subset(is_training)),
+            "photos": FolderSource(photos.split()[0]),
             "validation": validation_set(photos.subset(is_held_out), config.model.heads[0], config.judging_mix),
             **materials,
         }

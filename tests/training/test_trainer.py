@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from ensharpen_edge.data.photos import is_held_out, is_training
+from ensharpen_edge.data.photos import is_held_out
 from ensharpen_edge.data.source import FolderSource
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
@@ -99,7 +99,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(name, make_traine
 def test_workers_and_groups_change_nothing(few, photos):
     """A batch is the same whoever draws it: a worker process, this one, or two processes that share it."""
     timeline = place_by_steps(few.stages, few.steps)
-    folder = FolderSource(photos.subset(is_training))
+    folder = FolderSource(photos.split()[0])
     alone = list(iterate_batches(BatchSource(few, timeline, folder), 20, CPU, workers=0))
     ahead = list(iterate_batches(BatchSource(few, timeline, folder), 20, CPU, workers=1))
     shares = [
@@ -299,7 +299,7 @@ def test_training_on_a_gpu(precision, photos, few, tmp_path):
     from ensharpen_edge.training.trainer import Materials, Trainer
 
     config = dataclasses.replace(few, precision=precision)
-    materials = Materials(FolderSource(photos.subset(is_training)), validation_set(photos.subset(is_held_out)))
+    materials = Materials(FolderSource(photos.split()[0]), validation_set(photos.subset(is_held_out)))
     trainer = Trainer(start(config, Hardware("cuda", deterministic=True)), config, materials, tmp_path)
     records: list[dict] = []
     trainer.run(records.append)
