@@ -65,13 +65,15 @@ def sample_trajectories(config: TrajectoryMotionConfig, count: int, generator: t
     shake = unit * math.sqrt(coarser) * anxiety * tremor * noise
     pull = unit * coarser * anxiety * centripetal
     velocity = anxiety * torch.exp(1j * angle)
+    # On a GPU nearly two thousand tiny operations would be launched one after the other: a CPU does them sooner.
+    keep, shake, pull, velocity = (value.cpu() for value in (keep, shake, pull, velocity))
     position = torch.zeros_like(velocity)
     path = [position]
     for step in range(config.steps - 1):
         velocity = unit * torch.sgn(velocity * keep[step] + shake[step] - pull * position)
         position = position + velocity
         path.append(position)
-    paths = torch.view_as_real(torch.stack(path, dim=1))
+    paths = torch.view_as_real(torch.stack(path, dim=1)).to(device)
     paths = paths - paths.mean(dim=1, keepdim=True)
     reach = paths.norm(dim=-1).amax(dim=1).clamp(min=1e-6)
     low, high = config.extent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from ensharpen_edge.data.crops import oriented
 from ensharpen_edge.data.source import PhotoSource
 from ensharpen_edge.errors import BadInputError, EnsharpenError, UsageError
+from ensharpen_edge.training.ahead import Ahead
 from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.curriculum import Timeline
 from ensharpen_edge.training.distillation.labels import Labels
@@ -206,6 +207,31 @@ def _join(batches: list[Batch]) -> Batch:
     )
 
 
+def degrade_ahead(
+    drawn: Iterable[list[RawGroup] | EnsharpenError], config: TrainConfig, timeline: Timeline, device: torch.device
+) -> Iterator[Batch]:
+    """Batches that another thread degrades on `device` while the calling one trains; the same ones, in order."""
+
+    def make(groups: list[RawGroup] | EnsharpenError) -> Batch:
+        if isinstance(groups, EnsharpenError):
+            raise groups
+        return degrade_groups(groups, config, timeline, device)
+
+    for batch, made in Ahead(drawn, make, device):
+        if made is not None:
+            current = torch.cuda.current_stream(device)
+            current.wait_event(made)
+            for tensor in _tensors(batch):
+                tensor.record_stream(current)  # or its memory would be given away while this stream still reads it
+        yield batch
+
+
+def _tensors(batch: Batch) -> Iterator[Tensor]:
+    yield from (batch.degraded, *batch.targets.values(), batch.known, batch.labelled, batch.blur, batch.noise)
+    if batch.teacher is not None:
+        yield batch.teacher
+
+
 class _DegradedSource(Dataset[Batch]):
     """Batches that are degraded where they are drawn: in the worker process of a run on CPUs."""
 
@@ -254,7 +280,10 @@ def iterate_batches(source: BatchSource, first: int, device: torch.device, worke
         prefetch_factor=4 if workers else None,
         pin_memory=False,
     )
-    for drawn in loader:
-        if isinstance(drawn, EnsharpenError):
-            raise drawn
-        yield drawn if on_cpu else degrade_groups(drawn, source.config, source.timeline, device)
+    if on_cpu:
+        for drawn in loader:
+            if isinstance(drawn, EnsharpenError):
+                raise drawn
+            yield drawn
+    else:
+        yield from degrade_ahead(loader, source.config, source.timeline, device)

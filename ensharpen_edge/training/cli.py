@@ -83,7 +83,7 @@ def train(
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.training.config import Precision
     from ensharpen_edge.training.interruption import InterruptedRun
-    from ensharpen_edge.training.launch import Hardware, start
+    from ensharpen_edge.training.launch import Hardware, emulates_bf16, start
     from ensharpen_edge.training.provenance import Provenance, Statement, remember_statement
     from ensharpen_edge.training.recipe import find_recipe, load_recipe
     from ensharpen_edge.training.run import DataPaths, gather
@@ -103,6 +103,8 @@ def train(
     run_config = load_recipe(recipe, overrides)
     folder = out or Path("runs") / recipe.stem
     fabric = start(run_config, Hardware(accelerator, threads, workers, deterministic))
+    if run_config.precision == "bf16-mixed" and fabric.device.type == "cpu" and emulates_bf16():
+        stderr().print("this processor has no bfloat16 arithmetic: --precision 32-true is faster on it")
     if _state_exists(folder) and not resume:
         raise UsageError(f"{folder} holds a run already", hint="add --resume, or choose another --out")
     paths = DataPaths(data, validation, tuple(evaluation or ()), cache or default_cache())
@@ -280,6 +282,7 @@ def _introduce(gathered: Gathered) -> None:
 def _finish(trainer: Trainer, network: Any, provenance: Any, skipped: tuple[str, ...]) -> None:  # noqa: ANN401
     """Write the checkpoint and its card, and say where."""
     from ensharpen_edge.models.checkpoint import save_checkpoint
+    from ensharpen_edge.models.config import StudentConfig
     from ensharpen_edge.training.card import training_card
 
     path = trainer.folder / f"{network.config.name}.safetensors"
@@ -291,7 +294,7 @@ def _finish(trainer: Trainer, network: Any, provenance: Any, skipped: tuple[str,
     every = (*skipped, *trainer.skipped)
     if every:
         stderr().print(f"{len(every)} files were skipped: {'; '.join(every[:5])}{' ...' if len(every) > 5 else ''}")
-    if network.config.heads == ("sharpen",):
+    if isinstance(network.config, StudentConfig) and network.config.heads == ("sharpen",):
         stdout().print(f"export it: ensharpen-export --target onnx --model {path}")
 
 

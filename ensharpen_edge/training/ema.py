@@ -22,8 +22,9 @@ class WeightAverage:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         with torch.no_grad():
-            for name, value in model.state_dict().items():
-                self.average[name].lerp_(value, 1.0 - decay)
+            values = model.state_dict()
+            # All tensors in one call: on a GPU, hundreds of small ones would cost more than the step's arithmetic.
+            torch._foreach_lerp_([self.average[name] for name in values], list(values.values()), 1.0 - decay)
 
     def load(self, average: dict[str, Tensor], updates: int) -> None:
         """Continue from a checkpoint."""

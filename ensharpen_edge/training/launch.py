@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -39,6 +39,17 @@ class Hardware:
             raise UsageError("no CUDA device is available to torch", hint="--accelerator cpu")
         if self.threads < 0 or self.workers < 0:
             raise UsageError("threads and workers must not be negative")
+
+
+def emulates_bf16() -> bool:
+    """Whether this processor has no arithmetic in bfloat16, so that `bf16-mixed` is slower on it than float32.
+
+    Known of x86-64; elsewhere False.
+    """
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return capabilities.get("architecture") == "x86_64" and not (
+        capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    )
 
 
 def start(config: TrainConfig, hardware: Hardware) -> Fabric:

@@ -17,6 +17,8 @@ from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, Onnx
 from ensharpen_edge.training.losses.pixel import charbonnier
 
 SHARPEN = "sharpen"
+AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""Types of the arithmetic, by precision."""
 
 
 class Objective(nn.Module):
@@ -78,7 +80,7 @@ class Objective(nn.Module):
             open_ones = answered == 0
             answer = torch.zeros_like(batch.degraded) if answer is None else answer.clone()
             if open_ones.any():
-                answer[open_ones] = teacher(batch.degraded[open_ones].clamp(0.0, 1.0)).to(answer.dtype)
+                answer[open_ones] = self._ask(teacher, batch.degraded[open_ones]).to(answer.dtype)
             answered = torch.ones_like(batch.known)
         if answer is None:
             return None, nothing
@@ -87,6 +89,12 @@ class Objective(nn.Module):
             trust = trust * removed_share(answer, batch.degraded, batch.targets[SHARPEN])
         # Without a truth to compare with, the teacher is all there is.
         return answer, torch.where(batch.known > 0, trust, answered)
+
+    def _ask(self, teacher: CheckpointTeacher | OnnxTeacher, images: Tensor) -> Tensor:
+        """The teacher's answer, computed in the run's precision: its weights are no better than that."""
+        kind = AUTOCAST.get(self.config.precision)
+        with torch.autocast(images.device.type, dtype=kind, enabled=kind is not None):
+            return teacher(images.clamp(0.0, 1.0))
 
     def _scales(self, batch: Batch, outputs: Outputs) -> dict[str, Tensor]:
         if not outputs.scales or SHARPEN not in batch.targets:

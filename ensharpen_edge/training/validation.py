@@ -32,6 +32,8 @@ SHAKE = (3.0, 8.0)
 SHAKE_NOISE = 2.55
 DRAWS = 4
 """Of the mix, for every photograph, where that judges."""
+TOGETHER = 8
+"""Images that the network sees at once."""
 EQUAL = 60.0
 """dB that stand for an image without any error."""
 
@@ -123,12 +125,16 @@ def validate(network: Network, data: ValidationSet) -> ValidationScore:
     was_training = network.training
     network.eval()
     with torch.inference_mode():
-        for degraded, sharp, case in zip(data.degraded, data.sharp, data.cases, strict=True):
-            output = network.all_outputs(degraded.unsqueeze(0).to(device)).images[data.task][0].clamp(0.0, 1.0)
+        outputs = (
+            network.all_outputs(some.to(device)).images[data.task].clamp(0.0, 1.0).float().cpu()
+            for some in torch.split(data.degraded, TOGETHER)
+        )
+        every_output = (output for some in outputs for output in some)
+        for degraded, sharp, case, output in zip(data.degraded, data.sharp, data.cases, every_output, strict=True):
             start = degraded
             if sharp.shape != degraded.shape:
                 start = F.interpolate(degraded[None], size=sharp.shape[-2:], mode="bicubic", align_corners=False)[0]
-            pair = _against(start.clamp(0, 1), sharp), _against(output.float().cpu(), sharp)
+            pair = _against(start.clamp(0, 1), sharp), _against(output, sharp)
             rows.setdefault(case, []).append(pair)
     network.train(was_training)
     every = [pair for pairs in rows.values() for pair in pairs]

@@ -9,6 +9,7 @@ from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
 from ensharpen_edge.models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint, shipped_models
 from ensharpen_edge.models.config import NANO
 from ensharpen_edge.models.student import Student
+from ensharpen_edge.models.teacher import TEACHER_CPU, Teacher
 
 
 @pytest.fixture
@@ -23,6 +24,20 @@ def test_round_trip(saved):
     assert loaded.network.config == NANO
     assert loaded.card["name"] == "mine"
     assert {p.name for p in saved.parent.iterdir()} == {"mine.safetensors", "mine.json"}
+
+
+def test_a_teacher_is_stored_in_half_precision(tmp_path):
+    torch.manual_seed(0)
+    teacher = Teacher(TEACHER_CPU).eval()
+    torch.nn.init.normal_(teacher.head.weight, std=0.01)
+    path = tmp_path / "teacher.safetensors"
+    save_checkpoint(teacher, path, {"name": "mine"})
+    assert path.stat().st_size < 2.1 * sum(p.numel() for p in teacher.parameters())
+    loaded = load_checkpoint(path).network
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert next(loaded.parameters()).dtype == torch.float32
+        assert float((loaded(image) - teacher(image)).abs().max()) < 0.5 / 255
 
 
 def test_one_flipped_byte_is_refused(saved):

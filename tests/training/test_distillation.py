@@ -224,6 +224,19 @@ def test_response_shares_the_loss_between_truth_and_teacher(soft):
     assert 0.6 * alone["charbonnier"] < trusting["charbonnier"] < alone["charbonnier"]
 
 
+def test_a_live_teacher_answers_in_the_precision_of_the_run(soft):
+    """Half the time of a distilled step is the teacher's: it must not compute in float32 where the student does not."""
+    seen = []
+    teacher = open_teacher("nano")
+    teacher.network.register_forward_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    for precision in ("32-true", "bf16-mixed"):
+        config = TrainConfig(TINY, steps=1, precision=precision, distillation=DistillationConfig("nano"))
+        batch, student = batch_of(soft), Student(TINY).train()
+        terms = Objective(config, student, teacher)(batch, student.all_outputs(batch.degraded))
+        assert float(terms["teacher"].detach()) > 0.0
+    assert seen == [False, True]
+
+
 def test_without_truth_only_the_teacher_teaches(soft):
     _, terms = terms_of(DistillationConfig("nano"), batch_of(soft, known=0.0))
     assert terms["charbonnier"] == 0.0

@@ -21,7 +21,7 @@ from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels
 from ensharpen_edge.training.distillation.teacher import open_teacher
 from ensharpen_edge.training.ema import WeightAverage
 from ensharpen_edge.training.interruption import InterruptedRun
-from ensharpen_edge.training.launch import Hardware
+from ensharpen_edge.training.launch import Hardware, emulates_bf16
 from ensharpen_edge.training.log import LOG_FILE
 from ensharpen_edge.training.losses.adversarial import AdversarialConfig
 from ensharpen_edge.training.losses.registry import LossTerm
@@ -342,6 +342,21 @@ def test_impossible_hardware():
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="CUDA"):
             Hardware("cuda")
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "emulated"),
+    [
+        ({"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False}, True),
+        ({"architecture": "x86_64", "avx512_bf16": True, "amx_bf16": False}, False),
+        ({"architecture": "x86_64", "amx_bf16": True}, False),
+        ({"architecture": "aarch64"}, False),
+        ({}, False),
+    ],
+)
+def test_a_processor_without_bfloat16_is_noticed(monkeypatch, capabilities, emulated):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert emulates_bf16() is emulated
 
 
 def test_labels_teach_one_head_only(few):

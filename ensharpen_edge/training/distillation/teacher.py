@@ -14,6 +14,7 @@ from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, require
 from ensharpen_edge.imaging.views import VIEWS, check_views, from_view, to_view
 from ensharpen_edge.models.checkpoint import find_checkpoint
+from ensharpen_edge.models.network import Network
 
 
 class Teacher(Protocol):
@@ -40,7 +41,8 @@ class CheckpointTeacher:
     def __init__(self, model: str, device: torch.device | None = None) -> None:
         checkpoint = find_checkpoint(model)
         self.key = checkpoint.sha256
-        self.network = checkpoint.network.to(device or torch.device("cpu")).eval().requires_grad_(False)
+        network = checkpoint.network.to(device or torch.device("cpu")).eval().requires_grad_(False)
+        self.network: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.network.config.heads != ("sharpen",):
             raise BadInputError(
                 f"{model}: a teacher must return one sharpened image, this one has {self.network.config.heads}"
