@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ensharpen_edge import __version__
+from ensharpen_edge.training.launch import device_name
 from ensharpen_edge.training.provenance import Provenance
 from ensharpen_edge.training.trainer import Trainer
 
@@ -29,6 +30,7 @@ def training_card(trainer: Trainer, provenance: Provenance) -> dict[str, Any]:
             "megapixels_seen": round(timeline.megapixels(progress.step)),
             "teacher": provenance.teacher,
             "minutes": round(progress.seconds / 60, 1),
+            "device": device_name(trainer.fabric.device),
             "version": __version__,
         },
         "validation": {

@@ -52,6 +52,11 @@ def emulates_bf16() -> bool:
     )
 
 
+def device_name(device: torch.device) -> str:
+    """What a run's minutes were spent on: a GPU's own name, or `cpu`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def start(config: TrainConfig, hardware: Hardware) -> Fabric:
     """A launched Fabric: one process, or as many as torchrun started.
 

@@ -60,6 +60,7 @@ def test_command_trains_and_refuses_to_overwrite(command, named_folder, recipe, 
     checkpoint = load_checkpoint(run / "tiny.safetensors")
     assert checkpoint.card["licence"] == "CC0"
     assert checkpoint.card["training"]["stage_steps"] == [20, 20]
+    assert checkpoint.card["training"]["device"] == "cpu"
     assert checkpoint.card["training"]["settings"]["stages"][1]["mix"] == "photo"
     assert list((run / "tensorboard").glob("events.out.tfevents.*"))
     assert "holds no state" not in done.stderr

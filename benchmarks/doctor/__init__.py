@@ -1,0 +1,1 @@
+"""What an installation can do on this machine, and what each missing part needs."""
