@@ -53,7 +53,7 @@ def test_motion_has_a_network_of_its_own(command, tmp_path):
         artifact = export_model(ExportRequest(name, "onnx", "fp32", tmp_path)).artifact
         methods = measured(command, artifact, folder, "--suite", "motion")
         reached[name], degraded = methods[artifact.path.name]["psnr"], methods["degraded"]["psnr"]
-    assert reached["small-motion"] > reached["small"] + 0.15
+    assert reached["small-motion"] > reached["small"] + 0.1
     assert reached["small-motion"] > degraded + 0.6
     assert reached["base"] > reached["small"] + 0.08
 
