@@ -90,16 +90,20 @@ class MachineState:
 
 def fingerprint() -> Fingerprint:
     """Of this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Fingerprint(
         _cpu_model(),
-        cores,
+        usable_cores(),
         _read(_SYSTEM / "devices/system/cpu/cpu0/cpufreq/scaling_governor") or "unknown",
         tuple(_lines(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"])),
         next((line for line in _lines(["nvpmodel", "-q"]) if line.startswith("NV Power Mode")), "none"),
         f"{platform.system()} {platform.machine()}",
-        tuple((name, version) for name in _PACKAGES if (version := _version(name))),
+        tuple((name, version) for name in _PACKAGES if (version := installed_version(name))),
     )
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine_state() -> MachineState:
@@ -142,7 +146,8 @@ def _cpu_model() -> str:
     return ", ".join(part for part in found if part) or platform.processor() or platform.machine()
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """Of a distribution, or None where it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

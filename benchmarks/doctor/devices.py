@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 
+from ensharpen_edge.benchmarks.machine import installed_version, usable_cores
 from ensharpen_edge.runtime.trt.driver import Gpu, find_gpu
 from ensharpen_edge.runtime.trt.faults import DeviceError
 
@@ -49,20 +48,14 @@ def check_devices(find: Callable[[], Gpu] = find_gpu, system: str = platform.sys
 
 def _version(*names: str) -> str | None:
     """Of the first distribution that is installed, with its name."""
-    for name in names:
-        try:
-            return f"{name} {metadata.version(name)}"
-        except metadata.PackageNotFoundError:
-            continue
-    return None
+    return next((f"{name} {version}" for name in names if (version := installed_version(name))), None)
 
 
 def _cpu(name: str, *packages: str) -> Device:
     found = _version(*packages)
     if found is None:
         return Device(name, False, f"{packages[0]} is not installed")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Device(name, True, f"{found}, {cores} cores")
+    return Device(name, True, f"{found}, {usable_cores()} cores")
 
 
 def _coreml(system: str) -> Device:
