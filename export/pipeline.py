@@ -47,7 +47,6 @@ from ensharpen_edge.models.checkpoint import Checkpoint, find_checkpoint
 from ensharpen_edge.models.config import HEAD_SCALES, TOTAL_STRIDE
 from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.geometry import geometry
-from ensharpen_edge.models.network import require_student
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.runtime.codes import float_run
 from ensharpen_edge.runtime.engine import F32, Engine
@@ -102,7 +101,7 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
     checkpoint = find_checkpoint(request.model)
     if request.size is None and target.default_size is not None:
         request = dataclasses.replace(request, size=target.default_size)
-    check_exportable(require_student(checkpoint.network).config, request.size)
+    check_exportable(checkpoint.network.config, request.size)
     for folder in request.data:
         list_photos(folder)  # the gate comes last, and a mistyped folder should not
     name = artifact_name(request.model, request.target, request.precision)
@@ -134,7 +133,7 @@ def _build(
     evidence: dict[str, Any],
     step: Step,
 ) -> tuple[ParityReport, GateReport]:
-    student = require_student(checkpoint.network)
+    student = checkpoint.network
     step("folding branches")
     folded = fold_branches(student)
     if request.fault == "folded":
@@ -271,7 +270,7 @@ def _fit_image(image: F32, size: tuple[int, int]) -> F32:
 
 
 def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> Manifest:
-    config = require_student(checkpoint.network).config
+    config = checkpoint.network.config
     shape = geometry(config)
     height, width = request.size or (None, None)
     return Manifest(

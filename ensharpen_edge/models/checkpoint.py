@@ -12,8 +12,8 @@ import torch
 
 from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require, unknown_name
-from ensharpen_edge.models.network import Network, build_network, config_from_dict
-from ensharpen_edge.models.teacher import TeacherConfig
+from ensharpen_edge.models.config import StudentConfig
+from ensharpen_edge.models.student import Student
 from ensharpen_edge.whole_file import whole_file
 
 
@@ -27,7 +27,7 @@ class Checkpoint:
         path: The safetensors file.
     """
 
-    network: Network
+    network: Student
     card: dict[str, Any]
     path: Path
 
@@ -37,14 +37,14 @@ class Checkpoint:
         return str(self.card["sha256"])
 
 
-def save_checkpoint(network: Network, path: Path, card: dict[str, Any]) -> dict[str, Any]:
+def save_checkpoint(network: Student, path: Path, card: dict[str, Any]) -> dict[str, Any]:
     """Write weights and card; returns the card with configuration and hash filled in.
 
-    Scores that were measured for these very weights stay on a card that is replaced. A teacher's weights are stored in
+    Scores that were measured for these very weights stay on a card that is replaced. Dense weights are stored in
     half precision, which halves a large file and is far below what can be measured of its images.
 
     Args:
-        network: A student in training or folded form, or a teacher.
+        network: In training or folded form.
         path: Ends in `.safetensors`; the card goes beside it.
         card: Everything the configuration does not say.
 
@@ -52,7 +52,7 @@ def save_checkpoint(network: Network, path: Path, card: dict[str, Any]) -> dict[
         BadInputError: The files cannot be written; earlier ones are untouched.
     """
     safetensors = require("safetensors.torch", "train")
-    kind = torch.float16 if isinstance(network.config, TeacherConfig) else torch.float32
+    kind = torch.float16 if network.config.dense else torch.float32
     state = {key: value.detach().to("cpu", kind).contiguous().clone() for key, value in network.state_dict().items()}
     try:
         with whole_file(path.with_suffix(".json")) as card_file, whole_file(path) as weights:
@@ -88,13 +88,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise IntegrityError(f"{path}: no such checkpoint", hint="a training writes it under its network's name")
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
-        stated, config = card["sha256"], config_from_dict(card["config"])
+        stated, config = card["sha256"], StudentConfig.from_dict(card["config"])
     except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         raise IntegrityError(f"{card_path}: no readable card for {path.name} ({error})") from error
     if sha256_of(path) != stated:
         raise IntegrityError(f"{path}: differs from the sha256 on its card", hint="fetch or train it again")
     try:
-        network = build_network(config)
+        network = Student(config)
         network.load_state_dict(safetensors.load_file(path))
     except Exception as error:  # safetensors and torch each raise several classes here
         raise IntegrityError(f"{path}: does not hold a {config.name} ({error})") from error

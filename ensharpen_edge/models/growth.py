@@ -1,8 +1,9 @@
-"""A wider and deeper student that starts as what a smaller, trained one computes.
+"""A wider, deeper or dense student that starts as what a smaller, trained one computes.
 
 After Net2Net (Chen et al. 2016), but without copies: old outputs ignore the new inputs (zero weights), new outputs are
 fresh filters of everything, a new residual block adds nothing, and a new estimator scales by one. One side of every new
-connection is random and the other zero, so gradients reach both and no two channels stay alike.
+connection is random and the other zero, so gradients reach both and no two channels stay alike. A dense student grows
+from a separable one's merged kernels: four times the weights, and every one of them useful from the first step.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.models.config import StudentConfig
+from ensharpen_edge.models.folding import merge_separable
 from ensharpen_edge.models.student import Student
 
 _SAME = ("upsampling", "dense", "attention", "windows", "branches")
@@ -22,11 +24,13 @@ def grow(source: Student, config: StudentConfig) -> Student:
     Args:
         source: Trained.
         config: At least as wide and deep, otherwise alike; heads that `source` lacks start at zero, and an estimator
-            that it lacks has no effect yet.
+            that it lacks has no effect yet. May be dense where `source` is separable, not the other way round.
 
     Raises:
         UsageError: Some part of it is smaller, or an option differs.
     """
+    if config.dense and not source.config.dense:
+        source = merge_separable(source)
     _check(source.config, config)
     grown = Student(config)
     known, state = source.state_dict(), grown.state_dict()

@@ -1,24 +1,22 @@
-"""Names of the networks. A new student or teacher is one line here."""
+"""Names of the networks. A new one is one line here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ensharpen_edge.errors import UsageError, unknown_name
-from ensharpen_edge.models.config import BASE, NANO, SMALL, StudentConfig
-from ensharpen_edge.models.network import NetworkConfig
-from ensharpen_edge.models.teacher import TEACHER, TEACHER_CPU
+from ensharpen_edge.models.config import BASE, NANO, SMALL, TEACHER, StudentConfig
 
 
 class ModelRegistry:
     """Network configurations by name. An instance, not a module-level dictionary, so tests can make their own."""
 
-    def __init__(self, configs: tuple[NetworkConfig, ...] = ()) -> None:
-        self._configs: dict[str, NetworkConfig] = {}
+    def __init__(self, configs: tuple[StudentConfig, ...] = ()) -> None:
+        self._configs: dict[str, StudentConfig] = {}
         for config in configs:
             self.add(config)
 
-    def add(self, config: NetworkConfig) -> None:
+    def add(self, config: StudentConfig) -> None:
         """Register a configuration.
 
         Raises:
@@ -28,7 +26,7 @@ class ModelRegistry:
             raise UsageError(f"model {config.name!r} is already registered")
         self._configs[config.name] = config
 
-    def get(self, name: str) -> NetworkConfig:
+    def get(self, name: str) -> StudentConfig:
         """The configuration called `name`.
 
         Raises:
@@ -38,13 +36,8 @@ class ModelRegistry:
             raise unknown_name("model", name, self._configs)
         return self._configs[name]
 
-    def __iter__(self) -> Iterator[NetworkConfig]:
+    def __iter__(self) -> Iterator[StudentConfig]:
         return iter(self._configs.values())
 
-    @property
-    def students(self) -> tuple[StudentConfig, ...]:
-        """What can be exported."""
-        return tuple(config for config in self if isinstance(config, StudentConfig))
 
-
-MODELS = ModelRegistry((NANO, SMALL, BASE, TEACHER, TEACHER_CPU))
+MODELS = ModelRegistry((NANO, SMALL, BASE, TEACHER))

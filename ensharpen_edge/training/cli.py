@@ -282,7 +282,6 @@ def _introduce(gathered: Gathered) -> None:
 def _finish(trainer: Trainer, network: Any, provenance: Any, skipped: tuple[str, ...]) -> None:  # noqa: ANN401
     """Write the checkpoint and its card, and say where."""
     from ensharpen_edge.models.checkpoint import save_checkpoint
-    from ensharpen_edge.models.config import StudentConfig
     from ensharpen_edge.training.card import training_card
 
     path = trainer.folder / f"{network.config.name}.safetensors"
@@ -294,7 +293,7 @@ def _finish(trainer: Trainer, network: Any, provenance: Any, skipped: tuple[str,
     every = (*skipped, *trainer.skipped)
     if every:
         stderr().print(f"{len(every)} files were skipped: {'; '.join(every[:5])}{' ...' if len(every) > 5 else ''}")
-    if isinstance(network.config, StudentConfig) and network.config.heads == ("sharpen",):
+    if network.config.heads == ("sharpen",):
         stdout().print(f"export it: ensharpen-export --target onnx --model {path}")
 
 

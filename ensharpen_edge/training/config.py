@@ -10,8 +10,7 @@ from typing import Any, Literal
 from ensharpen_edge.degrade.mix import DegradationMix
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.errors import UsageError, unknown_name
-from ensharpen_edge.models.config import HEAD_SCALES
-from ensharpen_edge.models.network import NetworkConfig
+from ensharpen_edge.models.config import HEAD_SCALES, StudentConfig
 from ensharpen_edge.training.curriculum import Stage
 from ensharpen_edge.training.losses.adversarial import AdversarialConfig
 from ensharpen_edge.training.losses.registry import PERCEPTUAL, LossTerm
@@ -84,7 +83,7 @@ class TrainConfig:
         seed: Of weights, crops and degradations.
     """
 
-    model: NetworkConfig
+    model: StudentConfig
     start: str | None = None
     steps: int = 0
     minutes: float = 0.0

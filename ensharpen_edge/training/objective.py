@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ensharpen_edge.models.estimator import BLUR_UNIT, NOISE_UNIT
-from ensharpen_edge.models.network import Network
-from ensharpen_edge.models.student import Outputs
+from ensharpen_edge.models.student import Outputs, Student
 from ensharpen_edge.training.batches import Batch
 from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.distillation.confidence import removed_share
@@ -31,7 +30,7 @@ class Objective(nn.Module):
     """
 
     def __init__(
-        self, config: TrainConfig, network: Network, teacher: CheckpointTeacher | OnnxTeacher | None = None
+        self, config: TrainConfig, network: Student, teacher: CheckpointTeacher | OnnxTeacher | None = None
     ) -> None:
         super().__init__()
         self.config = config

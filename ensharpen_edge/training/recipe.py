@@ -16,7 +16,6 @@ from cattrs.v import format_exception, transform_error
 
 from ensharpen_edge.errors import EnsharpenError, UsageError, unknown_name
 from ensharpen_edge.models.config import StudentConfig
-from ensharpen_edge.models.network import NetworkConfig, config_from_dict
 from ensharpen_edge.models.registry import MODELS
 from ensharpen_edge.training.config import TrainConfig
 
@@ -59,13 +58,13 @@ def find_recipe(name: str) -> Path:
     raise unknown_name("recipe", name, shipped)
 
 
-def _model(value: Any, _type: Any) -> NetworkConfig:  # noqa: ANN401
+def _model(value: Any, _type: Any) -> StudentConfig:  # noqa: ANN401
     if isinstance(value, str):
         return MODELS.get(value)
     if isinstance(value, dict) and "like" in value:
         base = MODELS.get(str(value["like"])).to_dict()
-        return config_from_dict({**base, **{key: item for key, item in value.items() if key != "like"}})
-    return config_from_dict(value)
+        return StudentConfig.from_dict({**base, **{key: item for key, item in value.items() if key != "like"}})
+    return StudentConfig.from_dict(value)
 
 
 def _number(value: Any, _type: Any) -> float:  # noqa: ANN401
@@ -91,7 +90,6 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(int, _whole)
     converter.register_structure_hook(bool, _switch)
-    converter.register_structure_hook(NetworkConfig, _model)
     converter.register_structure_hook(StudentConfig, _model)
     return converter
 

@@ -13,7 +13,7 @@ import torch
 
 from ensharpen_edge.data.source import PhotoSource
 from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.models.network import Network, build_network
+from ensharpen_edge.models.student import Student
 from ensharpen_edge.training.batches import BatchSource, degrade_groups, iterate_batches
 from ensharpen_edge.training.clock import Clock
 from ensharpen_edge.training.config import TrainConfig
@@ -96,7 +96,7 @@ class Trainer:
         first = first_network(config)
         self.start_key = first.key
         network = first.network.to(fabric.device)
-        self.network: Network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.network: Student = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         objective = Objective(config, self.network, materials.teacher).to(fabric.device)
         self.stepper = Stepper(fabric, config, self.network, objective, folder)
         self.average = WeightAverage(self.network, config.ema)
@@ -143,9 +143,9 @@ class Trainer:
     def _scaler(self) -> Any:  # noqa: ANN401 (torch.amp.GradScaler, where precision has one)
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
-    def averaged_network(self) -> Network:
+    def averaged_network(self) -> Student:
         """A network with the averaged weights, in evaluation mode."""
-        network = build_network(self.config.model)
+        network = Student(self.config.model)
         network.load_state_dict(self.average.average)
         return network.to(self.fabric.device).eval()
 
@@ -199,7 +199,7 @@ class Trainer:
     def _enter_stage(self, timeline: Timeline, index: int) -> None:
         self.network.set_active_depth(timeline.stages[index].depth)
 
-    def run(self, report: Report, *, tensorboard: bool = False) -> Network:
+    def run(self, report: Report, *, tensorboard: bool = False) -> Student:
         """Train to the end.
 
         Args:
@@ -298,7 +298,7 @@ class Trainer:
             if log.shows_pictures:
                 log.picture(self.progress.step, picture(network, self.materials.validation))
 
-    def best_network(self) -> Network:
+    def best_network(self) -> Student:
         """The averaged weights of the best validation, in evaluation mode."""
         self.fabric.barrier()
         network = self.averaged_network()

@@ -19,7 +19,7 @@ from ensharpen_edge.degrade.soft_photo import soft_photo, to_eight_bit
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.models.config import HEAD_SCALES
-from ensharpen_edge.models.network import Network
+from ensharpen_edge.models.student import Student
 from ensharpen_edge.training.tasks import make_tasks, sharp_side
 
 SIDE = 256
@@ -118,7 +118,7 @@ def validation_set(
     return ValidationSet(torch.cat(degraded), target.repeat(len(names), 1, 1, 1), cases)
 
 
-def validate(network: Network, data: ValidationSet) -> ValidationScore:
+def validate(network: Student, data: ValidationSet) -> ValidationScore:
     """Mean PSNR of input and output; the network is left in the mode it was in."""
     rows: dict[str, list[tuple[float, float]]] = {}
     device = next(network.parameters()).device
@@ -150,7 +150,7 @@ def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:
     return sum(p[0] for p in pairs) / len(pairs), sum(p[1] for p in pairs) / len(pairs)
 
 
-def picture(network: Network, data: ValidationSet, count: int = 4) -> Tensor:
+def picture(network: Student, data: ValidationSet, count: int = 4) -> Tensor:
     """Degraded, output and sharp of a few pairs, side by side: float (3, rows, columns) in [0, 1]."""
     chosen = torch.linspace(0, len(data.degraded) - 1, count).long()
     device = next(network.parameters()).device

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from PIL import Image
 
-from ensharpen_edge.errors import UsageError
 from ensharpen_edge.export.pipeline import export_model
 from ensharpen_edge.export.request import ExportRequest
 from ensharpen_edge.models.checkpoint import find_checkpoint, save_checkpoint
 from ensharpen_edge.models.config import NANO
+from ensharpen_edge.models.folding import merge_separable
 from ensharpen_edge.models.student import Student
-from ensharpen_edge.models.teacher import TEACHER_CPU, Teacher
 
 
 def with_option(folder: Path, **option: object) -> str:
@@ -65,8 +65,10 @@ def test_half_precision_of_an_option(tmp_path):
     assert result.parity.to_dict()
 
 
-def test_teachers_are_not_exported(tmp_path):
-    save_checkpoint(Teacher(TEACHER_CPU), tmp_path / "t.safetensors", {})
-    with pytest.raises(UsageError, match="is a teacher"):
-        export_model(ExportRequest(str(tmp_path / "t.safetensors"), "onnx", "fp32", tmp_path))
-    assert {p.name for p in tmp_path.iterdir()} == {"t.safetensors", "t.json"}
+def test_dense_kernels_are_exported_as_they_are(tmp_path):
+    """A teacher is a network like any other: a GPU that likes dense convolutions may run it."""
+    save_checkpoint(merge_separable(find_checkpoint("nano").network), tmp_path / "dense.safetensors", {})
+    result = export_model(ExportRequest(str(tmp_path / "dense.safetensors"), "onnx", "fp32", tmp_path))
+    graph = onnx.load(result.artifact.path / result.artifact.manifest.model_file).graph
+    groups = {a.i for n in graph.node if n.op_type == "Conv" for a in n.attribute if a.name == "group"}
+    assert groups <= {1}

@@ -7,7 +7,7 @@ import torch
 
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.models.checkpoint import find_checkpoint
-from ensharpen_edge.models.config import BASE, NANO, SMALL
+from ensharpen_edge.models.config import BASE, NANO, SMALL, TEACHER
 from ensharpen_edge.models.growth import grow
 from ensharpen_edge.models.student import Student
 
@@ -17,7 +17,7 @@ def nano():
     return find_checkpoint("nano").network
 
 
-@pytest.mark.parametrize("config", [SMALL, BASE], ids=lambda config: config.name)
+@pytest.mark.parametrize("config", [SMALL, BASE, TEACHER], ids=lambda config: config.name)
 def test_a_grown_student_starts_as_the_trained_one(nano, config, photo):
     image = torch.from_numpy(photo[:96, :96].copy()).permute(2, 0, 1)[None] / 255.0
     with torch.no_grad():
@@ -83,3 +83,24 @@ def test_what_does_not_fit_is_refused(nano):
         grow(grow(nano, SMALL), NANO)
     with pytest.raises(UsageError, match="differ in attention"):
         grow(nano, dataclasses.replace(SMALL, attention="block"))
+    dense = grow(nano, dataclasses.replace(NANO, name="d", branches=False, dense=True))
+    with pytest.raises(UsageError, match="differ in dense"):
+        grow(dense, SMALL)
+
+
+def test_dense_kernels_leave_the_separable_ones(nano):
+    """A merged kernel is an outer product; a step of training makes it more, which is what a teacher has room for."""
+    torch.manual_seed(0)
+    dense = grow(nano, dataclasses.replace(NANO, name="d", branches=False, dense=True)).train()
+    expand = dense.encoder.bottleneck[0].expand.weight
+
+    def rank_above_one() -> float:
+        """Largest second singular value among the input channels' (outputs x 9) kernels, relative to the first."""
+        values = torch.linalg.svdvals(expand.detach().permute(1, 0, 2, 3).flatten(2))
+        return float((values[:, 1] / values[:, 0]).max())
+
+    assert rank_above_one() < 1e-5
+    image, target = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    ((dense(image) - target) ** 2).mean().backward()
+    torch.optim.Adam(dense.parameters(), lr=1e-3).step()
+    assert rank_above_one() > 1e-3

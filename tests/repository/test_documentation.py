@@ -22,7 +22,7 @@ def test_exit_codes_are_all_listed():
 
 
 def test_the_table_of_students_is_right():
-    for config in MODELS.students:
+    for config in MODELS:
         folded = fold_branches(Student(config))
         shape = geometry(config)
         row = (

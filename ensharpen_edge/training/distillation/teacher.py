@@ -14,7 +14,7 @@ from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, require
 from ensharpen_edge.imaging.views import VIEWS, check_views, from_view, to_view
 from ensharpen_edge.models.checkpoint import find_checkpoint
-from ensharpen_edge.models.network import Network
+from ensharpen_edge.models.student import Student
 
 
 class Teacher(Protocol):
@@ -42,7 +42,7 @@ class CheckpointTeacher:
         checkpoint = find_checkpoint(model)
         self.key = checkpoint.sha256
         network = checkpoint.network.to(device or torch.device("cpu")).eval().requires_grad_(False)
-        self.network: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: Student = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.network.config.heads != ("sharpen",):
             raise BadInputError(
                 f"{model}: a teacher must return one sharpened image, this one has {self.network.config.heads}"
