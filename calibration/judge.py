@@ -15,6 +15,8 @@ from ensharpen_edge.calibration.session import F32, Run
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.degrade.soft_photo import gate_cases, soft_photo
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.bundled import bundled_photos
+from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.imaging.synthetic import synthetic_images
 from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
 from ensharpen_edge.metrics.retained_gain import retained_gain
@@ -153,7 +155,8 @@ def judge_images(
 
     The images are the windows with the steepest edges, one a photograph, degraded the way the release gate does it, and
     synthetic ones. The others are such windows of every photograph, hardly degraded and as they are, where activations
-    are largest: a range that cuts off too much is wrong on few photographs, so it takes many to find one.
+    are largest: a range that cuts off too much is wrong on few photographs, so it takes many to find one. The bundled
+    photographs are among them, for every export is compared with its float network on these.
 
     Args:
         photos: That the choices were made from.
@@ -181,9 +184,20 @@ def judge_images(
                 others.append(JudgeImage(title, degraded, None))
     for size in dict.fromkeys((side, multiple_of)):
         for name, image in synthetic_images(size, size).items():
-            batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255.0)
-            images.append(JudgeImage(f"{name} {size}x{size}", batch, None, photograph=False))
-    return images, others
+            images.append(JudgeImage(f"{name} {size}x{size}", to_planes(image), None, photograph=False))
+    return images, [*others, *_bundled(side)]
+
+
+def _bundled(side: int) -> list[JudgeImage]:
+    """Centre and quarters of the photographs that every export compares itself with its float network on."""
+    found = []
+    for name, photo in bundled_photos():
+        height, width = photo.shape[0] - side, photo.shape[1] - side
+        corners = [(height // 2, width // 2), (0, 0), (0, width), (height, 0), (height, width)]
+        for top, left in dict.fromkeys(corners):
+            window = to_planes(photo[top : top + side, left : left + side])
+            found.append(JudgeImage(f"{name} at {top}, {left}", window, None))
+    return found
 
 
 def _busiest(crop: torch.Tensor, side: int) -> tuple[float, torch.Tensor]:

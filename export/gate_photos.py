@@ -15,10 +15,10 @@ from ensharpen_edge.degrade.soft_photo import gate_cases, soft_photo
 from ensharpen_edge.distinct_names import distinct_names
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.export.gate import GatePair
-from ensharpen_edge.export.probes import to_batch
 from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.models.config import HEAD_SCALES
 from ensharpen_edge.runtime.engine import F32
 
@@ -73,7 +73,7 @@ def refuse_calibrated(folders: Sequence[Path], calibrated: Collection[str]) -> N
 
 def _degraded(name: str, photos: Iterable[tuple[str, U8]], task: str) -> Iterator[GatePair]:
     for photo, rgb in photos:
-        sharp = to_batch(rgb)
+        sharp = to_planes(rgb)
         for blur, noise in gate_cases(task):
             degraded = soft_photo(_reduced(sharp, task), blur, noise, torch.Generator().manual_seed(0))
             yield GatePair(photo, f"{name}, blur {blur:g}, noise {noise:g}", degraded.numpy(), sharp)
@@ -119,7 +119,7 @@ def _real_pairs(name: str, folder: Path) -> Iterator[GatePair]:
         if blurred.shape != sharp.shape:
             raise BadInputError(f"{path}: {blurred.shape[:2]} pixels, its sharp partner {sharp.shape[:2]}")
         blurred, sharp = _centre(blurred, PAIR_CROP), _centre(sharp, PAIR_CROP)
-        yield GatePair(path.name, f"{name}, real blur", to_batch(blurred), to_batch(sharp))
+        yield GatePair(path.name, f"{name}, real blur", to_planes(blurred), to_planes(sharp))
 
 
 def _centre(image: U8, side: int) -> U8:

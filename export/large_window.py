@@ -5,8 +5,8 @@ from __future__ import annotations
 from ensharpen_edge.errors import ParityError
 from ensharpen_edge.export.gate import agreement
 from ensharpen_edge.export.parity import Run
-from ensharpen_edge.export.probes import to_batch
 from ensharpen_edge.export.tiling_check import large_frame
+from ensharpen_edge.imaging.planes import to_planes
 
 
 def check_large_window(exported: Run, reference: Run, multiple_of: int, smallest: float) -> None:
@@ -22,7 +22,7 @@ def check_large_window(exported: Run, reference: Run, multiple_of: int, smallest
     """
     frame = large_frame()
     height, width = (side // multiple_of * multiple_of for side in frame.shape[:2])
-    image = to_batch(frame[:height, :width])
+    image = to_planes(frame[:height, :width])
     reached = agreement(exported(image), reference(image))
     if not reached >= smallest:
         raise ParityError(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.imaging.synthetic import synthetic_images
 from ensharpen_edge.runtime.engine import F32
 
@@ -35,14 +34,9 @@ class Probe:
 def parity_probes(height: int, width: int) -> list[Probe]:
     """Photographs and the synthetic images that break converters: flat, extreme, saturated, Nyquist."""
     scrap = min(height, width) < _SMALLEST_PHOTO
-    probes = [Probe(f"photo-{name}", to_batch(_crop(photo, height, width)), scrap) for name, photo in bundled_photos()]
-    probes += [Probe(name, to_batch(image), True) for name, image in synthetic_images(height, width).items()]
+    probes = [Probe(f"photo-{name}", to_planes(_crop(photo, height, width)), scrap) for name, photo in bundled_photos()]
+    probes += [Probe(name, to_planes(image), True) for name, image in synthetic_images(height, width).items()]
     return probes
-
-
-def to_batch(rgb: U8) -> F32:
-    """uint8 (H, W, 3) -> float32 (1, 3, H, W) in [0, 1]."""
-    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255.0)
 
 
 def _crop(photo: U8, height: int, width: int) -> U8:
