@@ -22,6 +22,9 @@ SENSITIVITY = "sensitivity.jsonl"
 ATTEMPTS, MOST_MISSED = 4, 4
 """Searches, and images that join the judge's after each of them."""
 
+ADDED = "searched again for"
+"""In a plan's notes: images that joined the judge's, because the plan before failed on them."""
+
 MISSED = "still fails on"
 """In a plan's notes: images that it was not judged by and differ on more than a photograph may."""
 
@@ -55,17 +58,20 @@ class Planning:
 
     def search(self, keep: Sequence[str], progress: Callable[[str], None]) -> tuple[Plan, Verdict]:
         """See `plan_search.find_plan`; while the network it finds fails on some of the other images, the worst of them
-        join the judge's, so that the next search knows which layers they need. What the last plan still fails on
-        stands in its notes (`MISSED`)."""
+        join the judge's, so that the next search knows which layers they need. Their names, and what the last
+        plan still fails on, stand in its notes (`ADDED`, `MISSED`)."""
         judge, meter = self.judge, self.meter
         floats = graph_run(self.quantizer.model)
         missed: list[JudgeImage] = []
+        added: list[str] = []
         for attempt in range(ATTEMPTS):
             if attempt:
                 progress(f"fails on {len(missed)} other images, searching again")
+                added += [image.name for image in missed[:MOST_MISSED]]
                 judge = judge.with_images(missed[:MOST_MISSED], floats)
                 meter = meter.with_judge(judge)
             plan, verdict = find_plan(self.quantizer, judge, meter, keep, progress)
+            plan = replace(plan, notes={**plan.notes, ADDED: added})
             missed = self._missed(graph_run(self.quantizer.quantized(plan.chosen(self.quantizer.layers))), floats)
             if not missed:
                 return plan, verdict

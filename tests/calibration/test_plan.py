@@ -10,10 +10,11 @@ import pytest
 from ensharpen_edge.calibration.judge import Judge, JudgeLimits
 from ensharpen_edge.calibration.plan import FLOAT, INT8, Plan, load_plan, save_plan
 from ensharpen_edge.calibration.plan_search import find_plan
-from ensharpen_edge.calibration.planning import MISSED, Planning
+from ensharpen_edge.calibration.planning import ADDED, MISSED, Planning
 from ensharpen_edge.calibration.sensitivity import DamageMeter, measure_all
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import BadInputError, QualityError, UsageError
+from ensharpen_edge.imaging.bundled import bundled_photos
 
 
 def judge_with(planning, **limits) -> Judge:
@@ -73,10 +74,21 @@ def test_images_that_the_judge_missed_join_it(planning):
     warned, verdict = replace(few, others=(replace(board, photograph=True),)).search(["head", "tail"], told.append)
     assert any("fails on 1 other images" in text for text in told)
     assert len(warned.kept) > len(alone.kept)
+    assert (alone.notes[ADDED], warned.notes[ADDED]) == ([], [board.name])
     quantized = graph_run(planning.quantizer.quantized(warned.chosen(planning.quantizer.layers)))
     error = np.mean((quantized(board.degraded) - floats(board.degraded)) ** 2)
     assert 10 * np.log10(1 / error) >= 42.0
     assert verdict.passed
+
+
+def test_the_ladders_photographs_are_looked_at(planning):
+    """An export is compared with float on them: a plan that fails there would be made in vain."""
+    bundled = [image for image in planning.others if image.name.startswith("kodak")]
+    assert len(bundled) == 5 * len(bundled_photos())
+    assert {image.degraded.shape[2:] for image in bundled} == {(96, 96)}
+    sharp = dict(bundled_photos())["kodak23"][80:176, 80:176]
+    centre = next(image for image in bundled if image.name == "kodak23 at 80, 80")
+    assert np.array_equal(np.rint(255 * centre.degraded[0].transpose(1, 2, 0)).astype(np.uint8), sharp)
 
 
 def test_a_plan_that_never_fits_says_so(planning, monkeypatch):
