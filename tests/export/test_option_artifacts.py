@@ -70,5 +70,6 @@ def test_dense_kernels_are_exported_as_they_are(tmp_path):
     save_checkpoint(merge_separable(find_checkpoint("nano").network), tmp_path / "dense.safetensors", {})
     result = export_model(ExportRequest(str(tmp_path / "dense.safetensors"), "onnx", "fp32", tmp_path))
     graph = onnx.load(result.artifact.path / result.artifact.manifest.model_file).graph
-    groups = {a.i for n in graph.node if n.op_type == "Conv" for a in n.attribute if a.name == "group"}
-    assert groups <= {1}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    groups = {next((a.i for a in node.attribute if a.name == "group"), 1) for node in convolutions}
+    assert groups == {1}
