@@ -69,6 +69,22 @@ class Materials:
     key: str = ""
 
 
+def step_seconds(train: float, data: float, device: torch.device, workers: int) -> float:
+    """What a step of a run takes, from its two halves measured one after the other.
+
+    On the CPU both want the same cores: processes that prepare batches take their share of them away. On a GPU the next
+    batches are degraded by a second thread while it trains: the slower half sets the pace.
+
+    Args:
+        train, data: Seconds of a training step, and of making its batch in this process.
+        device: Where it trains.
+        workers: Processes that prepare batches.
+    """
+    if device.type != "cpu":
+        return max(train, data)
+    return train + data / (torch.get_num_threads() if workers else 1)
+
+
 class Trainer:
     """One run in one folder. `run()` trains to the end of the schedule, from the saved state if there is one.
 
@@ -161,7 +177,7 @@ class Trainer:
         return self.timeline
 
     def _measure_stages(self) -> list[float]:
-        """Seconds per step of each stage: training, and the data's share of the cores it takes away."""
+        """Seconds per step of each stage, its data included."""
         before = copy.deepcopy([m.state_dict() for m in self.state.modules.values()])
         optimizers = copy.deepcopy([o.state_dict() for o in self.state.optimizers.values()])
         scaler = self._scaler()
@@ -180,8 +196,7 @@ class Trainer:
             for i in range(_PROBE_STEPS - 1):
                 self.stepper.step(batches[i % 3], trial.total - 1, trial.total)
             train = (time.perf_counter() - begin) / (_PROBE_STEPS - 1)
-            shared = torch.get_num_threads() if self.workers and self.fabric.device.type == "cpu" else 1
-            measured.append(train + data / shared)
+            measured.append(step_seconds(train, data, self.fabric.device, self.workers))
         for module, state in zip(self.state.modules.values(), before, strict=True):
             module.load_state_dict(state)
         for optimizer, state in zip(self.state.optimizers.values(), optimizers, strict=True):

@@ -26,7 +26,7 @@ from ensharpen_edge.training.log import LOG_FILE
 from ensharpen_edge.training.losses.adversarial import AdversarialConfig
 from ensharpen_edge.training.losses.registry import LossTerm
 from ensharpen_edge.training.step import STATE_FILE
-from ensharpen_edge.training.trainer import Intervals
+from ensharpen_edge.training.trainer import Intervals, step_seconds
 from ensharpen_edge.training.validation import validate, validation_set
 
 CPU = torch.device("cpu")
@@ -213,6 +213,14 @@ def test_minutes_become_steps_once_and_timing_leaves_no_trace(make_trainer, few,
     again.resume()
     assert again.plan() == planned
     assert again.progress.step == planned.total
+
+
+def test_a_gpu_degrades_while_it_trains():
+    cores = torch.get_num_threads()
+    assert step_seconds(2.0, 1.0, torch.device("cuda"), workers=2) == 2.0
+    assert step_seconds(1.0, 3.0, torch.device("cuda"), workers=2) == 3.0
+    assert step_seconds(2.0, 1.0, CPU, workers=0) == 3.0
+    assert step_seconds(2.0, 1.0, CPU, workers=1) == pytest.approx(2.0 + 1.0 / cores)
 
 
 def test_half_precision_really_rounds(make_trainer, few, tmp_path):
