@@ -74,6 +74,11 @@ class IoContract:
     colour_space: str = "sRGB"
     enlarges: int = 1
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What black and white are as numbers of `dtype`."""
+        return {"uint8": (0.0, 255.0), "int8": (-128.0, 127.0)}.get(self.dtype, self.value_range)
+
     def __post_init__(self) -> None:
         low, high = self.value_range
         _require(self.layout in LAYOUTS, f"layout {self.layout!r}, known: {', '.join(LAYOUTS)}")

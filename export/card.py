@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ensharpen_edge.artifact import Manifest
+from ensharpen_edge.artifact import FLOAT_DTYPE, Manifest
 from ensharpen_edge.export.descriptions import describe_task
+from ensharpen_edge.export.feeding import Feeding, FileSizes
+from ensharpen_edge.runtime.mil.sizes import ALIGNMENT
 
 
 def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
     """Markdown: what the artifact is, how to feed it, what it was measured to do, what it was trained on."""
     io, shape, gate = manifest.io, manifest.shape, manifest.gate
     last = manifest.parity["rungs"][-1]
-    size = f"{shape.height}x{shape.width}" if shape.height else f"any, multiples of {shape.multiple_of}"
+    pictures = manifest.target == "coreml" and io.dtype != FLOAT_DTYPE
+    feeding = Feeding(io, _sizes(manifest), shape.tile_exact, pictures)
+    package = manifest.model_file.split("/")[0]
     psnr = "identical" if last["psnr_torch"] is None else f"{last['psnr_torch']:.1f} dB"
     training = checkpoint_card.get("training", {})
     lines = [
@@ -22,10 +26,10 @@ def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| file | `{manifest.model_file}` |",
-        f"| input, output | `{io.input_name}`, `{io.output_name}`: {io.dtype}, {io.layout}, {io.channels}, "
-        f"{io.value_range[0]:g} to {io.value_range[1]:g}, {io.colour_space} |",
-        f"| size | {size} |",
+        f"| file | `{package}` |",
+        f"| input | `{io.input_name}`: {feeding.numbers}, {io.dtype}, {io.colour_space} |",
+        f"| output | `{io.output_name}`: {feeding.output_text}, {io.dtype} |",
+        f"| size | {feeding.sizes} |",
         f"| exact tiling | {'yes' if shape.tile_exact else 'no'}: halo {shape.halo} px, origins on multiples of "
         f"{shape.multiple_of} |",
         f"| against the trained network | worst probe {psnr}, largest difference {last['max_abs_torch']:.2g} |",
@@ -40,3 +44,12 @@ def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _sizes(manifest: Manifest) -> FileSizes:
+    shape, graph = manifest.shape, manifest.graph
+    named = [tuple(size) for size in graph.get("sizes", [])]
+    if not named and shape.height is not None and shape.width is not None:
+        named = [(shape.height, shape.width)]
+    grid = ALIGNMENT if manifest.target == "coreml" else shape.multiple_of
+    return FileSizes(tuple(named), bool(graph.get("flexible")), grid)

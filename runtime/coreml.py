@@ -49,7 +49,14 @@ class CoremlEngine:
             raise UsageError(f"coreml: unknown device {device!r} here", hint=f"known: {', '.join(known)}")
         path, io = artifact.model_path.parent, artifact.manifest.io
         self._pixels = io.dtype != FLOAT_DTYPE
-        self._program: _Program = MilProgram(path)
+        program = MilProgram(path)
+        if (program.is_image, program.gives_image) != (self._pixels, self._pixels):
+            found = ["images" if image else "arrays" for image in (program.is_image, program.gives_image)]
+            raise IntegrityError(
+                f"{path}: takes {found[0]} and returns {found[1]}, the manifest says {io.dtype}",
+                hint="export it again",
+            )
+        self._program: _Program = program
         names = [self._program.input, self._program.output]
         if names != [io.input_name, io.output_name]:
             raise IntegrityError(f"{path}: has tensors {names}, the manifest says {[io.input_name, io.output_name]}")

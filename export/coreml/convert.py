@@ -28,8 +28,10 @@ class CoremlJob:
         half: Compute in half precision.
         deployment: In `DEPLOYMENTS`.
         pixels: Images in and out (RGB), instead of arrays in [0, 1].
+        enlarges: How many times as high and wide as the input the output is.
         coded: Convolutions in codes.
-        metadata: `author`, `licence`, `description`, `version`, and anything else by name.
+        metadata: `author`, `licence`, `description`, `version`, of the `input` and the `output`, and anything else by
+            name.
     """
 
     model: Any
@@ -38,6 +40,7 @@ class CoremlJob:
     flexible: bool = False
     deployment: str = "iOS16"
     pixels: bool = False
+    enlarges: int = 1
     coded: CodedConvolutions = field(default_factory=CodedConvolutions)
     metadata: dict[str, str] = field(default_factory=dict)
 
@@ -69,7 +72,9 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
                 writer.set(node.output[0], LOWERINGS[node.op_type](writer, node))
             output = writer.get(result.name)
             if job.pixels:
+                # What an image does with values beyond its range is documented nowhere.
                 output = mb.mul(x=output, y=np.float32(white), name="to_pixels")
+                output = mb.clip(x=output, alpha=np.float32(0.0), beta=np.float32(white), name="within_pixels")
             return mb.identity(x=output, name=result.name)
 
         sides = job.sizes[0] if len(job.sizes) == 1 else (get_new_symbol(), get_new_symbol())
@@ -81,6 +86,8 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
         else:
             inputs = [ct.TensorType(name=source.name, shape=shape, dtype=np.float32)]
             outputs = [ct.TensorType(name=result.name, dtype=np.float32)]
+        # The converter of such programs reads `inputs` only: without this line images would come out as arrays.
+        made.functions["main"].set_output_types(outputs)
         model = ct.convert(
             made,
             inputs=inputs,
@@ -89,8 +96,31 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
             compute_precision=ct.precision.FLOAT16 if job.half else ct.precision.FLOAT32,
             skip_model_load=True,
         )
+        if job.pixels:
+            model = _with_output_sizes(ct, model, job)
         describe(model, job.metadata)
     return model
+
+
+def _with_output_sizes(ct: Any, model: Any, job: CoremlJob) -> Any:  # noqa: ANN401
+    """The model with the sizes of its output image in its description: where there are several, coremltools says 1x1."""
+    spec = model.get_spec()
+    image = spec.description.output[0].type.imageType
+    sizes = [(height * job.enlarges, width * job.enlarges) for height, width in job.sizes]
+    image.height, image.width = sizes[0]
+    if len(sizes) > 1:
+        image.ClearField("SizeFlexibility")
+    if job.flexible:
+        rows, columns = zip(*sizes, strict=True)
+        image.imageSizeRange.heightRange.lowerBound, image.imageSizeRange.heightRange.upperBound = min(rows), max(rows)
+        image.imageSizeRange.widthRange.lowerBound, image.imageSizeRange.widthRange.upperBound = (
+            min(columns),
+            max(columns),
+        )
+    elif len(sizes) > 1:
+        for height, width in sizes:
+            image.enumeratedSizes.sizes.add(height=height, width=width)
+    return ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
 
 
 def _shape(ct: Any, job: CoremlJob) -> Any:  # noqa: ANN401 (what the input types of coremltools take)
@@ -109,8 +139,11 @@ def describe(model: Any, metadata: dict[str, str]) -> None:  # noqa: ANN401
     model.license = metadata.get("licence", "")
     model.version = metadata.get("version", "")
     model.short_description = metadata.get("description", "")
+    spec = model.get_spec()
+    model.input_description[spec.description.input[0].name] = metadata.get("input", "")
+    model.output_description[spec.description.output[0].name] = metadata.get("output", "")
     for name, text in metadata.items():
-        if name not in ("author", "licence", "version", "description"):
+        if name not in ("author", "licence", "version", "description", "input", "output"):
             model.user_defined_metadata[name] = text
 
 

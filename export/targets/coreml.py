@@ -18,6 +18,7 @@ from ensharpen_edge.export.coreml.lowerings import LOWERINGS
 from ensharpen_edge.export.coreml.neural_engine import neural_engine_report
 from ensharpen_edge.export.coreml.writer import CodedConvolutions
 from ensharpen_edge.export.descriptions import describe_task
+from ensharpen_edge.export.feeding import CONTRACT, Feeding, FileSizes, with_task
 from ensharpen_edge.export.lint import check_exportable
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import Quantized
@@ -33,6 +34,7 @@ from ensharpen_edge.export.targets.onnx import (
 from ensharpen_edge.runtime.coreml import INTERPRETER
 from ensharpen_edge.runtime.mil.program import MilProgram
 from ensharpen_edge.runtime.mil.quiet import quiet
+from ensharpen_edge.runtime.mil.sizes import ALIGNMENT
 
 PACKAGE = "model.mlpackage"
 SIZE = (512, 512)
@@ -93,7 +95,11 @@ class CoremlTarget:
             "precision": job.precision,
         }
         flexible = job.coreml.flexible
-        model = to_coreml(CoremlJob(graph, sizes, half, flexible, deployment, pixels, coded, description))
+        io = IoContract(INPUT, OUTPUT, dtype=job.image_dtype)
+        feeding = Feeding(with_task(io, job), FileSizes(sizes, flexible, ALIGNMENT), tile_exact=True, pictures=pixels)
+        description |= {"input": feeding.input_text, "output": feeding.output_text, CONTRACT: feeding.contract(job)}
+        enlarges = feeding.io.enlarges
+        model = to_coreml(CoremlJob(graph, sizes, half, flexible, deployment, pixels, enlarges, coded, description))
         if job.precision in COMPRESSIONS:
             job.step("compressing the weights")
             with quiet():
@@ -104,7 +110,7 @@ class CoremlTarget:
         facts = self._facts(job, path, sizes) | {"deployment": deployment}
         return Build(
             f"{PACKAGE}/Manifest.json",
-            IoContract(INPUT, OUTPUT, dtype=job.image_dtype),
+            io,
             tuple(rungs),
             tool_versions("onnx", "onnxsim", "coremltools"),
             *quantization_facts(quantized),

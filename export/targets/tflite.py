@@ -15,6 +15,7 @@ from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.delegates.report import delegate_reports, require_delegate
 from ensharpen_edge.export.descriptions import describe_task
+from ensharpen_edge.export.feeding import CONTRACT, Feeding, FileSizes, with_task
 from ensharpen_edge.export.parity import Rung
 from ensharpen_edge.export.quantization import ALL_LAYERS, Quantized
 from ensharpen_edge.export.request import Build, BuildJob
@@ -30,18 +31,15 @@ from ensharpen_edge.export.tflite.codes import PIXELS, activation_codes
 from ensharpen_edge.export.tflite.convert import to_tflite
 from ensharpen_edge.export.tflite.lowerings import LOWERINGS
 from ensharpen_edge.export.tflite.metadata import (
-    CONTRACT,
     MINIMUM_RUNTIME,
     TFLITE_METADATA,
     Description,
     append_files,
-    contract_text,
     pack_metadata,
 )
 from ensharpen_edge.export.tflite.minimum_runtime import minimum_runtime
 from ensharpen_edge.export.tflite.operators import ModelOperators, read_operators
 from ensharpen_edge.export.tflite.writer import Conversion, IntegerLayers
-from ensharpen_edge.models.geometry import geometry
 
 MODEL_FILE = "model.tflite"
 AUTHOR = "EnSharpen Edge"
@@ -98,10 +96,9 @@ class TfliteTarget:
             require_delegate(operators, job.require_delegate)
         (job.folder / MODEL_FILE).write_bytes(content)
         tools = tool_versions("onnx", "onnxsim", "ai-edge-litert")
-        io = IoContract(INPUT, OUTPUT, layout="NHWC", dtype=job.image_dtype)
         return Build(
             MODEL_FILE,
-            io,
+            _io(job),
             tuple(rungs),
             tools,
             *quantization_facts(quantized),
@@ -110,7 +107,7 @@ class TfliteTarget:
                 "minimum_runtime": minimum_runtime(operators.operators),
                 "delegates": {report.delegate.name: report.to_dict() for report in delegate_reports(operators)},
             },
-            tileable=WEIGHTS[job.precision] != "hybrid",
+            tileable=_tileable(job),
         )
 
 
@@ -127,25 +124,27 @@ def _finished(conversion: Conversion, job: BuildJob) -> tuple[bytes, ModelOperat
 
 
 def _describe(job: BuildJob) -> Description:
-    shape = geometry(job.student.config)
-    contract = {
-        "checkpoint_sha256": job.weights,
-        "halo": shape.halo,
-        "multiple_of": shape.total_stride,
-        "receptive_radius": shape.receptive_radius,
-        "tile_exact": shape.tile_exact and WEIGHTS[job.precision] != "hybrid",
-    }
-    pixels = {"uint8": "8-bit pixels", "int8": "8-bit pixels less 128", FLOAT_DTYPE: "pixels / 255"}[job.image_dtype]
+    sizes = FileSizes((job.size,) if job.size else (), multiple_of=job.student.config.total_stride)
+    feeding = Feeding(with_task(_io(job), job), sizes, tile_exact=_tileable(job))
     return Description(
         name=job.title,
         description=describe_task(job.student.config.heads[0]),
         author=AUTHOR,
         licence=job.licence,
         version=__version__,
-        inputs=((INPUT, f"RGB, {pixels}, NHWC; sides are multiples of {shape.total_stride}"),),
-        outputs=((OUTPUT, f"RGB, {pixels}, NHWC, of the same size"),),
-        files={CONTRACT: contract_text(contract), "licence.txt": job.licence + "\n"},
+        inputs=((INPUT, feeding.input_text),),
+        outputs=((OUTPUT, feeding.output_text),),
+        files={CONTRACT: feeding.contract(job), "licence.txt": job.licence + "\n"},
     )
+
+
+def _io(job: BuildJob) -> IoContract:
+    return IoContract(INPUT, OUTPUT, layout="NHWC", dtype=job.image_dtype)
+
+
+def _tileable(job: BuildJob) -> bool:
+    """Ranges of the moment are those of a window."""
+    return WEIGHTS[job.precision] != "hybrid"
 
 
 def _quantize(job: BuildJob, graph: Any, schemes: tuple[str, ...]) -> Quantized:  # noqa: ANN401 (onnx.ModelProto)

@@ -7,7 +7,6 @@ ship in no maintained package, so the tables are written field by field.
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +21,6 @@ _IMAGE_PROPERTIES, _NORMALIZATION = 2, 1
 _RGB = 1
 _WHITE = 255.0
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-CONTRACT = "ensharpen.json"
-"""Appended file: how to cut photographs for the network, for apps that bundle nothing but the model."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +56,8 @@ def pack_metadata(description: Description) -> bytes:
         builder,
         {
             0: _text(builder, description.name),
-            2: _vector(builder, [_image(builder, *image) for image in description.inputs]),
-            3: _vector(builder, [_image(builder, *image) for image in description.outputs]),
+            2: _vector(builder, [_image(builder, *image, normalised=True) for image in description.inputs]),
+            3: _vector(builder, [_image(builder, *image, normalised=False) for image in description.outputs]),
         },
     )
     root = _table(
@@ -91,26 +87,21 @@ def append_files(model: bytes, files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def contract_text(contract: dict[str, Any]) -> str:
-    """The appended contract."""
-    return json.dumps(contract, indent=1, sort_keys=True) + "\n"
+def _image(builder: Any, name: str, description: str, *, normalised: bool) -> int:  # noqa: ANN401 (flatbuffers.Builder)
+    """`TensorMetadata` of an RGB image.
 
-
-def _image(builder: Any, name: str, description: str) -> int:  # noqa: ANN401 (flatbuffers.Builder)
-    """`TensorMetadata` of an RGB image that the network sees as (pixel - 0) / 255."""
+    Of an input that the network sees as (pixel - 0) / 255, where `normalised`. A unit at an output would be applied to
+    what comes out: code that is generated from it would divide by 255 once more.
+    """
     properties = _table(builder, {0: lambda slot: builder.PrependInt8Slot(slot, _RGB, 0)})
     content = _table(builder, {0: lambda slot: builder.PrependUint8Slot(slot, _IMAGE_PROPERTIES, 0), 1: properties})
-    options = _table(builder, {0: _floats(builder, [0.0] * 3), 1: _floats(builder, [_WHITE] * 3)})
-    unit = _table(builder, {0: lambda slot: builder.PrependUint8Slot(slot, _NORMALIZATION, 0), 1: options})
     stats = _table(builder, {0: _floats(builder, [1.0] * 3), 1: _floats(builder, [0.0] * 3)})
-    fields: dict[int, Field] = {
-        0: _text(builder, name),
-        1: _text(builder, description),
-        3: content,
-        4: _vector(builder, [unit]),
-        5: stats,
-    }
-    return _table(builder, fields)
+    fields: dict[int, Field] = {0: _text(builder, name), 1: _text(builder, description), 3: content}
+    if normalised:
+        options = _table(builder, {0: _floats(builder, [0.0] * 3), 1: _floats(builder, [_WHITE] * 3)})
+        unit = _table(builder, {0: lambda slot: builder.PrependUint8Slot(slot, _NORMALIZATION, 0), 1: options})
+        fields[4] = _vector(builder, [unit])
+    return _table(builder, {**fields, 5: stats})
 
 
 Field = int | Callable[[int], None]

@@ -70,7 +70,9 @@ class MilProgram:
         if unknown:
             raise IntegrityError(f"{path}: holds operations that are not known here: {', '.join(unknown)}")
         taken = spec.description.input[0].type
-        self.is_image = taken.WhichOneof("Type") == "imageType"
+        given = spec.description.output[0].type
+        self.is_image, self.gives_image = (end.WhichOneof("Type") == "imageType" for end in (taken, given))
+        self.output_size = (int(given.imageType.height), int(given.imageType.width)) if self.gives_image else None
         self.sizes = image_sizes(taken.imageType) if self.is_image else array_sizes(taken.multiArrayType)
         self.shape: tuple[int, ...] = (1, 3, *self.sizes.default)
 

@@ -97,7 +97,11 @@ def test_images_instead_of_arrays(command, tmp_path, artifact, photo):
     )
     assert done.returncode == 0, done.stderr
     package = opened(tmp_path, "fp16")
-    assert MilProgram(package.model_path.parent).is_image
+    program = MilProgram(package.model_path.parent)
+    assert program.is_image
+    assert program.gives_image
+    assert program.output_size == (192, 192)
+    assert "8-bit RGB picture, of the same size" in (package.path / "README.md").read_text()
     image = photo[:192, :192].transpose(2, 0, 1)[None] / np.float32(255.0)
     with open_engine(package) as ours, open_engine(artifact) as onnx:
         difference = float_run(ours, package.manifest.io, image) - float_run(onnx, artifact.manifest.io, image)
@@ -119,6 +123,7 @@ def test_several_sizes(command, tmp_path, artifact, photo):
         assert climbed <= {"192x192", "224x256", "192x224"}
         program = MilProgram(package.model_path.parent)
         assert program.shape == (1, 3, 192, 192)
+        assert program.output_size == ((192, 192) if "uint8" in kind else None)
         assert program.accepts((1, 3, 224, 256))
         assert not program.accepts((1, 3, *refused))
         image = photo[:224, :256].transpose(2, 0, 1)[None] / np.float32(255.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 
 import numpy as np
@@ -126,6 +127,13 @@ def test_metadata_that_apps_read(folder):
     with zipfile.ZipFile(path) as appended:
         contract = json.loads(appended.read("ensharpen.json"))
     manifest = Artifact.open(folder / "nano-tflite-fp32").manifest
+    assert packed.count(struct.pack("<3f", 255.0, 255.0, 255.0)) == 1, "the output must not be divided once more"
+    assert contract["input"] == {
+        "name": "image", "layout": "NHWC", "dtype": "float32", "black": 0.0, "white": 1.0, "channels": "RGB",
+        "colour_space": "sRGB",
+    }  # fmt: skip
+    assert contract["output"]["enlarges"] == 1
+    assert contract["sizes"] is None
     assert contract["halo"] == manifest.shape.halo
     assert contract["checkpoint_sha256"] == manifest.source["checkpoint_sha256"]
 

@@ -1,0 +1,117 @@
+"""How a model file wants to be fed: text inside the file, for apps that bundle nothing else of an artifact."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
+from ensharpen_edge.export.request import BuildJob, Size
+from ensharpen_edge.models.config import HEAD_SCALES
+from ensharpen_edge.models.geometry import geometry
+
+CONTRACT = "ensharpen.json"
+"""Name of the text."""
+
+PADDING = (
+    "A photograph that is smaller than the window, or whose sides are no multiples of multiple_of, is mirrored at its "
+    "bottom and right edge (the edge pixel itself is not repeated) and cut again afterwards; nothing is added at the "
+    "top and left."
+)
+WINDOWS = (
+    "All windows have one size; their origins are multiples of multiple_of. Where windows meet, halo pixels of each "
+    "are thrown away; where a window ends with the photograph, nothing is thrown away and no context is added. The last "
+    "window of a row or column is moved inwards until it ends with the (mirrored) photograph."
+)
+
+
+@dataclass(frozen=True)
+class FileSizes:
+    """Which inputs a file takes.
+
+    Attributes:
+        named: (height, width) of each, the usual one first; none means any.
+        between: All between the smallest and the largest of them are taken as well.
+        multiple_of: Sides of any other input are multiples of this.
+    """
+
+    named: tuple[Size, ...] = ()
+    between: bool = False
+    multiple_of: int = 1
+
+    def __str__(self) -> str:
+        named = "any size" if not self.named else ", ".join(f"{height}x{width}" for height, width in self.named)
+        if self.between:
+            named = f"{named} and all between"
+        return named if self.named and not self.between else f"{named}, sides multiples of {self.multiple_of}"
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """What an app has to know.
+
+    Attributes:
+        io: Of the file; `enlarges` is that of the network's task.
+        sizes: See `FileSizes`.
+        tile_exact: Windows give what the whole photograph would.
+        pictures: Input and output are pictures of the system, not arrays.
+    """
+
+    io: IoContract
+    sizes: FileSizes
+    tile_exact: bool
+    pictures: bool = False
+
+    @property
+    def numbers(self) -> str:
+        """What stands for black and white, in words."""
+        if self.pictures:
+            return "8-bit RGB picture"
+        black, white = self.io.ends
+        words = {"uint8": "8-bit pixels", "int8": "8-bit pixels less 128", FLOAT_DTYPE: "pixels / 255"}[self.io.dtype]
+        return f"RGB, {words} ({black:g} to {white:g}), {self.io.layout}"
+
+    @property
+    def input_text(self) -> str:
+        """A sentence about the input."""
+        return f"{self.numbers}; {self.sizes}"
+
+    @property
+    def output_text(self) -> str:
+        """A sentence about the output."""
+        times = self.io.enlarges
+        return f"{self.numbers}, " + ("of the same size" if times == 1 else f"{times} times as high and wide")
+
+    def contract(self, job: BuildJob) -> str:
+        """All of it as JSON."""
+        shape = geometry(job.student.config)
+        black, white = self.io.ends
+        image = {
+            "layout": "picture" if self.pictures else self.io.layout,
+            "dtype": self.io.dtype,
+            "black": black,
+            "white": white,
+            "channels": self.io.channels,
+            "colour_space": self.io.colour_space,
+        }
+        contract: dict[str, Any] = {
+            "checkpoint_sha256": job.weights,
+            "input": {"name": self.io.input_name, **image},
+            "output": {"name": self.io.output_name, **image, "enlarges": self.io.enlarges},
+            "sizes": [list(size) for size in self.sizes.named] or None,
+            "sizes_between": self.sizes.between,
+            "sides_multiple_of": self.sizes.multiple_of,
+            "multiple_of": shape.total_stride,
+            "halo": shape.halo,
+            "receptive_radius": shape.receptive_radius,
+            "tile_exact": shape.tile_exact and self.tile_exact,
+            "padding": PADDING,
+            "windows": WINDOWS,
+        }
+        return json.dumps(contract, indent=1, sort_keys=True) + "\n"
+
+
+def with_task(io: IoContract, job: BuildJob) -> IoContract:
+    """The contract with the enlargement of the network's task."""
+    return replace(io, enlarges=HEAD_SCALES[job.student.config.heads[0]])
