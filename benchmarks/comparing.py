@@ -18,7 +18,7 @@ from ensharpen_edge.benchmarks.regression import (
 )
 from ensharpen_edge.benchmarks.subjects import find_artifacts, open_subjects
 from ensharpen_edge.benchmarks.timing import REST, Effort, measure
-from ensharpen_edge.errors import MissingToolError, UsageError
+from ensharpen_edge.errors import MissingToolError, QualityError, UsageError
 
 Quality = Callable[[Artifact], dict[str, float]]
 """PSNR by condition."""
@@ -52,7 +52,14 @@ def pair_artifacts(base: Path, head: Path) -> list[Pairing]:
 
 
 def gate_quality(artifact: Artifact) -> dict[str, float]:
-    """What the export measured on the finished file, on the photographs of its release gate."""
+    """What the export measured on the finished file, on the photographs of its release gate.
+
+    Raises:
+        UsageError: The gate judged another file: a device chose between the graphs of a kit.
+    """
+    judged = artifact.manifest.gate.get("of")
+    if judged is not None:
+        raise UsageError(f"{artifact.path}: its release gate judged {judged}", hint="give photographs: --data FOLDER")
     return {entry["condition"]: float(entry["exported"]) for entry in artifact.manifest.gate["conditions"]}
 
 
@@ -157,7 +164,7 @@ def _with_quality(verdict: Verdict, base: Path, head: Path, quality: Quality, ru
         return replace(verdict, outcome=outcome, reasons=(*verdict.reasons, f"quality not measured: {error}"))
     try:
         after = quality(new)
-    except (MissingToolError, UsageError) as error:
+    except (MissingToolError, QualityError, UsageError) as error:
         reason = f"quality cannot be measured any more: {error}"
         return replace(verdict, outcome=Outcome.WORSE, reasons=(*verdict.reasons, reason))
     strange = other_photographs(old, new) if quality is gate_quality else []

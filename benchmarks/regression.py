@@ -183,7 +183,7 @@ def judge_quality(verdict: Verdict, base: dict[str, float], head: dict[str, floa
     worse = [
         f"{condition}: {head[condition] - value:+.3f} dB, allowed {-rules.quality_db:+g}"
         for condition, value in base.items()
-        if condition in head and head[condition] < value - rules.quality_db
+        if condition in head and not head[condition] >= value - rules.quality_db
     ]
     gone = [f"{condition}: not measured any more" for condition in base if condition not in head]
     if not worse and not gone:

@@ -33,7 +33,7 @@ def calibrate(
     artifact: Annotated[Path, typer.Argument(help="An fp32 ONNX artifact.")] = Path("build/nano-onnx-fp32"),
     out: Annotated[Path | None, typer.Option(help="Folder of the table. Default: ARTIFACT-calibration.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=2, help="Crops.")] = 128,
-    crop: Annotated[int, typer.Option(min=8, help="Side of the crops.")] = 256,
+    crop: Annotated[int, typer.Option(min=16, help="Side of the crops.")] = 256,
     mix: Annotated[str | None, typer.Option(help="Degradations. Default: those the network was trained with.")] = None,
     method: Annotated[str, typer.Option(help="min-max, moving average, percentile, entropy, mse.")] = "percentile",
     samples: Annotated[
@@ -79,6 +79,11 @@ def calibrate(
         raise UsageError(
             f"{artifact}: is {manifest.target} {manifest.precision}; ranges are collected on the fp32 ONNX artifact",
             hint="ensharpen-export --target onnx --precision fp32",
+        )
+    if manifest.io.enlarges != 1:
+        raise UsageError(
+            f"{artifact}: a plan for int8 is judged on images of one size, and this network enlarges",
+            hint="ensharpen-export --precision fp16; for TFLite also int8-weights",
         )
     if crop % manifest.shape.multiple_of:
         raise UsageError(f"--crop must be a multiple of {manifest.shape.multiple_of} for {manifest.name}, got {crop}")

@@ -7,6 +7,7 @@ result does not depend on the order of the photographs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from ensharpen_edge.errors import BadInputError
 
 BINS = 4096
 """Per tensor, over the symmetric range [-reach, reach]; a power of two."""
+
+_SMALLEST = 1e-30
+"""Smaller values are zeros: a bin's inverse would not fit into a float32."""
 
 Counts = NDArray[np.int64]
 
@@ -89,7 +93,7 @@ class StreamingHistogram:
             # An odd step that shares no factor with the rows walks through all columns and channels.
             flat = flat[:: (flat.size // samples) | 1]
         magnitude = max(-low, high)
-        if magnitude == 0.0:
+        if magnitude < _SMALLEST:
             self._zeros += flat.size
             return
         self._grow(magnitude)
@@ -122,7 +126,7 @@ class StreamingHistogram:
 
 
 def merge(first: Histogram, second: Histogram) -> Histogram:
-    """Both together, as if one histogram had seen all photographs."""
+    """Both together, as if one histogram had seen all photographs: one of the first, one of the second, and so on."""
     joined = StreamingHistogram("merged", len(first.counts))
     for histogram in (first, second):
         if histogram.reach > 0.0:
@@ -133,6 +137,11 @@ def merge(first: Histogram, second: Histogram) -> Histogram:
             joined._counts += other._counts
         else:
             joined._zeros += int(histogram.counts.sum())
-        joined._lows += histogram.lows
-        joined._highs += histogram.highs
+    joined._lows = _alternating(first.lows, second.lows)
+    joined._highs = _alternating(first.highs, second.highs)
     return joined.freeze()
+
+
+def _alternating(first: tuple[float, ...], second: tuple[float, ...]) -> list[float]:
+    pairs = zip_longest(first, second)
+    return [value for pair in pairs for value in pair if value is not None]

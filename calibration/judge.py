@@ -15,7 +15,7 @@ from ensharpen_edge.calibration.session import F32, Run
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.degrade.soft_photo import gate_cases, soft_photo
 from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.imaging.bundled import bundled_photos
+from ensharpen_edge.imaging.bundled import WINDOWS, bundled_photos, centre_window
 from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.imaging.synthetic import synthetic_images
 from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
@@ -189,7 +189,8 @@ def judge_images(
 
 
 def _bundled(side: int) -> list[JudgeImage]:
-    """Centre and quarters of the photographs that every export compares itself with its float network on."""
+    """Centre and quarters of the photographs that every export compares itself with its float network on, and the very
+    windows that it does that with."""
     found = []
     for name, photo in bundled_photos():
         height, width = photo.shape[0] - side, photo.shape[1] - side
@@ -197,6 +198,9 @@ def _bundled(side: int) -> list[JudgeImage]:
         for top, left in dict.fromkeys(corners):
             window = to_planes(photo[top : top + side, left : left + side])
             found.append(JudgeImage(f"{name} at {top}, {left}", window, None))
+        for size in WINDOWS:
+            window = to_planes(centre_window(photo, *size))
+            found.append(JudgeImage(f"{name} {size[0]}x{size[1]}", window, None))
     return found
 
 

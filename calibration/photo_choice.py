@@ -107,6 +107,8 @@ def choose_crops(photos: PhotoSet, config: ChoiceConfig) -> list[CropChoice]:
             hint="add photographs, or accept less with --allow-few",
         )
     candidates = candidate_crops(photos, large, config)
+    if min(len(candidates), config.count) < 2:
+        raise BadInputError("one crop is too few to calibrate with: two halves are compared", hint="add photographs")
     if max(choice.features["contrast"] for choice in candidates) < _FLAT_STEP:
         raise BadInputError("every photograph is flat (all black?): ranges from them would mean nothing")
     order = _order(np.array([[c.features[name] for name in _FEATURES] for c in candidates]), config.count)
@@ -134,15 +136,24 @@ def candidate_crops(photos: PhotoSet, indices: list[int], config: ChoiceConfig) 
     return found
 
 
+def _ranks(values: F64) -> F64:
+    """Ranks from 0 to 1; equal values share the mean of theirs, or sorting would set them apart, anyhow it likes."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    means: F64 = np.cumsum(counts) - (counts + 1) / 2
+    ranks: F64 = means[places] / max(1, len(values) - 1)
+    return ranks
+
+
 def _order(features: F64, count: int) -> list[tuple[int, str]]:
     """Indices and reasons: the extremes first, then whatever is farthest from all that was chosen."""
-    ranks = features.argsort(axis=0).argsort(axis=0) / max(1, len(features) - 1)
+    ranks = np.column_stack([_ranks(column) for column in features.T])
     chosen: list[tuple[int, str]] = []
     distance = np.full(len(features), np.inf)
 
     def take(index: int, reason: str) -> None:
         chosen.append((index, reason))
-        np.minimum(distance, np.linalg.norm(ranks - ranks[index], axis=1), out=distance)
+        # Rounded, so that the last bits, in which processors differ, decide nothing.
+        np.minimum(distance, np.round(((ranks - ranks[index]) ** 2).sum(axis=1), 9), out=distance)
         distance[index] = -1.0
 
     extremes = (

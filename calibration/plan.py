@@ -23,11 +23,13 @@ class Plan:
         layers: `int8` or `float` by layer, in the graph's order.
         scheme: That it was made for.
         notes: How it came about, as JSON types.
+        settings: Range method and rounding that the notes' figures were measured with; empty where nothing was.
     """
 
     layers: dict[str, str]
     scheme: str
     notes: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -73,11 +75,11 @@ def save_plan(plan: Plan, path: Path) -> None:
     Raises:
         BadInputError: It cannot be written.
     """
-    content = {"scheme": plan.scheme, "notes": plan.notes, "layers": plan.layers}
+    content = {"scheme": plan.scheme, "settings": plan.settings, "notes": plan.notes, "layers": plan.layers}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"{path}: cannot write the plan ({error})") from error
 
@@ -91,7 +93,7 @@ def load_plan(path: Path) -> Plan:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         layers = {str(name): str(precision) for name, precision in content["layers"].items()}
-        plan = Plan(layers, str(content["scheme"]), dict(content.get("notes", {})))
+        plan = Plan(layers, str(content["scheme"]), dict(content.get("notes", {})), dict(content.get("settings", {})))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{path}: not a plan ({error!r})", hint="ensharpen-calibrate writes one") from error
     wrong = {name: precision for name, precision in layers.items() if precision not in (INT8, FLOAT)}

@@ -71,7 +71,9 @@ class Planning:
                 judge = judge.with_images(missed[:MOST_MISSED], floats)
                 meter = meter.with_judge(judge)
             plan, verdict = find_plan(self.quantizer, judge, meter, keep, progress)
-            plan = replace(plan, notes={**plan.notes, ADDED: added})
+            settings = self.quantizer.settings
+            measured = {"method": settings.method, "rounding": settings.rounding}
+            plan = replace(plan, notes={**plan.notes, ADDED: added}, settings=measured)
             missed = self._missed(graph_run(self.quantizer.quantized(plan.chosen(self.quantizer.layers))), floats)
             if not missed:
                 return plan, verdict

@@ -127,7 +127,7 @@ def _shrunk(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> list[R
 
 
 def _mse(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Range:
-    """The range with the smallest mean squared error of rounding and clipping together."""
+    """The range with the smallest estimate of the mean squared error of rounding and clipping together."""
     centres = (histogram.edges[:-1] + histogram.edges[1:]) / 2
     present = histogram.counts > 0
     values, weights = centres[present], histogram.counts[present].astype(np.float64)
@@ -137,7 +137,8 @@ def _mse(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Range:
         if step <= 0.0:
             return float((weights * values**2).sum())
         clipped = np.clip(values, candidate.low, candidate.high)
-        # Rounding errs by step^2 / 12 on average, values being spread evenly within a step.
+        # Rounding errs by step^2 / 12 on average, values being spread evenly within a step; exact zeros, which do not
+        # err at all, are charged like the rest, so where most values are zeros the range comes out on the small side.
         return float((weights * (values - clipped) ** 2).sum() + weights.sum() * step**2 / 12)
 
     return min(_shrunk(histogram, scheme, config), key=error)

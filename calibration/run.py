@@ -16,9 +16,9 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.calibration.collect import DEFAULT_SAMPLES, Observer, Visitor, all_tensors
 from ensharpen_edge.calibration.degraded_crops import Preprocessing, degraded_inputs
 from ensharpen_edge.calibration.equalise import STRENGTH, channel_peaks, equalised, find_scales
-from ensharpen_edge.calibration.histogram import BINS, Histogram, merge
+from ensharpen_edge.calibration.histogram import BINS, merge
 from ensharpen_edge.calibration.layers import find_layers
-from ensharpen_edge.calibration.moments import PATCHES, MomentCollector, Moments
+from ensharpen_edge.calibration.moments import PATCHES, MomentCollector
 from ensharpen_edge.calibration.photo_choice import ChoiceConfig, CropChoice, choose_crops
 from ensharpen_edge.calibration.ranges import RangeConfig, Scheme
 from ensharpen_edge.calibration.stability import Movement, compare_halves
@@ -161,7 +161,11 @@ def choose_photos(graph: FloatGraph, request: CalibrationRequest) -> ChosenPhoto
     """
     photos = load_photos(request.data, 1, None, request.cache)
     choices = tuple(choose_crops(photos, request.choice))
-    provenance = Provenance(
+    return ChosenPhotos(photos, choices, _provenance(graph, request, choices))
+
+
+def _provenance(graph: FloatGraph, request: CalibrationRequest, choices: tuple[CropChoice, ...]) -> Provenance:
+    return Provenance(
         weights=graph.weights,
         graph=graph.sha256,
         photos=photo_keys(choices),
@@ -174,7 +178,6 @@ def choose_photos(graph: FloatGraph, request: CalibrationRequest) -> ChosenPhoto
             "patches": PATCHES,
         },
     )
-    return ChosenPhotos(photos, choices, provenance)
 
 
 def run_calibration(
@@ -218,17 +221,8 @@ def run_calibration(
         degraded_inputs(chosen.photos, choices[1::2], settings), lambda done: progress(half + done), visits(1)
     )
     seconds = time.monotonic() - started
-    table = _table(chosen, first, second, scales, collector.freeze())
+    histograms = {name: merge(first[name], second[name]) for name in first}
+    provenance = _provenance(graph, request, choices)
+    table = CalibrationTable(provenance, choices, histograms, scales, collector.freeze())
     save_table(table, folder)
     return CalibrationResult(table, compare_halves(first, second, Scheme(), config), seconds)
-
-
-def _table(
-    chosen: ChosenPhotos,
-    first: dict[str, Histogram],
-    second: dict[str, Histogram],
-    scales: dict[str, F64],
-    moments: dict[str, Moments],
-) -> CalibrationTable:
-    histograms = {name: merge(first[name], second[name]) for name in first}
-    return CalibrationTable(chosen.provenance, chosen.choices, histograms, scales, moments)

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from ensharpen_edge.errors import BadInputError, IntegrityError
 from ensharpen_edge.whole_file import whole_file
 
 TABLE, HISTOGRAMS = "table.json", "histograms.npz"
-_SCHEMA = 2
+_SCHEMA = 3
 
 F64 = NDArray[np.float64]
 
@@ -132,10 +133,17 @@ def save_table(table: CalibrationTable, folder: Path) -> None:
             "layers": list(table.moments),
             "histograms_sha256": sha256_of(folder / HISTOGRAMS),
         }
+        content["content_sha256"] = _content_hash(content)
         with whole_file(folder / TABLE) as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"{folder}: cannot write the calibration table ({error})") from error
+
+
+def _content_hash(content: Mapping[str, Any]) -> str:
+    """sha256 of all entries but itself."""
+    body = {name: value for name, value in content.items() if name != "content_sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def load_table(folder: Path, expected: Provenance | None = None) -> CalibrationTable:
@@ -157,8 +165,8 @@ def load_table(folder: Path, expected: Provenance | None = None) -> CalibrationT
         stored = content["provenance"]
         provenance = Provenance(**{**stored, "photos": tuple(stored["photos"])})
         choices = tuple(CropChoice(**choice) for choice in content["choices"])
-        if provenance.key != content["key"]:
-            raise IntegrityError(f"{folder}: the table was altered: its key does not fit its content")
+        if provenance.key != content["key"] or _content_hash(content) != content["content_sha256"]:
+            raise IntegrityError(f"{folder}: the table was altered after it was written", hint="calibrate again")
         if expected is not None:
             check_fits(provenance, expected, folder)
         return CalibrationTable(provenance, choices, *_load_arrays(folder / HISTOGRAMS, content))

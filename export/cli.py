@@ -11,6 +11,10 @@ import typer
 from ensharpen_edge.console import print_json, run_command, stderr
 from ensharpen_edge.errors import ParityError, QualityError, UsageError, require
 
+_CHOICE = ("count", "crop", "allow_few")
+_CODED = ("calib", "plan", "scheme", "method", "rounding", "keep", "plan_drop", *_CHOICE)
+"""Options by what they are for; `_refuse_idle_options` says when they would do nothing."""
+
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
@@ -29,8 +33,39 @@ def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _set_by_hand(context: typer.Context, names: tuple[str, ...]) -> list[str]:
+    """Those of the options that were given on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+
+
+def _refuse_idle_options(context: typer.Context, coded: bool, ready_table: bool, ready_plan: bool) -> None:
+    """Options that could have no effect are mistakes.
+
+    Args:
+        context: Of the command.
+        coded: A precision with codes is among those that were asked for.
+        ready_table: Its ranges come from a finished table.
+        ready_plan: No plan is searched for.
+
+    Raises:
+        UsageError: One was given; says why it does nothing.
+    """
+    for idle, names, reason in (
+        (not coded, _CODED, "no precision with codes was asked for"),
+        (ready_table, _CHOICE, "the calibration is a finished table"),
+        (ready_plan, ("plan_drop",), "the plan is a finished one"),
+    ):
+        given = _set_by_hand(context, names) if idle else []
+        if given:
+            options = ", ".join("-n" if name == "count" else f"--{name.replace('_', '-')}" for name in given)
+            hint = "leave it out, or give photographs: --calib FOLDER" if coded else "leave it out"
+            raise UsageError(f"{options}: would do nothing: {reason}", hint=hint)
+
+
 @app.command()
 def export(
+    context: typer.Context,
     target: Annotated[str, typer.Option(help="What to export for: onnx, tflite, trt, coreml.")],
     model: Annotated[
         str, typer.Option(help="A shipped model (nano), or the path of a .safetensors checkpoint.")
@@ -62,7 +97,7 @@ def export(
         ),
     ] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=2, help="Crops to calibrate with.")] = 128,
-    crop: Annotated[int, typer.Option(min=8, help="Side of those crops.")] = 256,
+    crop: Annotated[int, typer.Option(min=16, help="Side of those crops.")] = 256,
     method: Annotated[
         str, typer.Option(help="Range method: min-max, moving average, percentile, entropy, mse.")
     ] = "percentile",
@@ -117,6 +152,7 @@ def export(
     from ensharpen_edge.calibration.plan import names_in
     from ensharpen_edge.calibration.planning import PlanRequest
     from ensharpen_edge.calibration.recipe import QuantizationSettings
+    from ensharpen_edge.calibration.table import TABLE
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.export.gate import GateLimits
     from ensharpen_edge.export.pipeline import artifact_name, export_model
@@ -130,22 +166,20 @@ def export(
     for part in precisions:
         check_precision(chosen, part)
         choose_image_dtype(chosen, part, image)
-    if not any(part in chosen.schemes for part in precisions) and (calib or plan or scheme):
-        raise UsageError(
-            f"--calib, --plan and --scheme are for precisions with codes, not for {', '.join(precisions)} of {target}",
-            hint=f"--precision {', '.join(chosen.schemes)}" if chosen.schemes else None,
-        )
+    coded = any(part in chosen.schemes for part in precisions)
+    table = calib or shipped_calibration(model)
+    ready = table is not None and (table / TABLE).is_file()
+    _refuse_idle_options(context, coded, coded and ready, coded and (ready or plan is not None))
     sizes = parse_sizes(size)
     limits = GateLimits(mean_drop=max_drop, retained=min_retained, agreement=min_agreement)
     results = []
     for part in precisions:
         quantization = None
-        calibration = calib or shipped_calibration(model)
-        if calibration is not None and part in chosen.schemes:
+        if table is not None and part in chosen.schemes:
             settings = QuantizationSettings(choose_scheme(chosen, part, scheme), method, rounding)
             wanted = PlanRequest(settings, names_in(keep), plan_drop)
             quantization = QuantizationRequest(
-                calibration, plan, wanted, count, crop, allow_few=allow_few, cache=default_cache()
+                table, plan, wanted, count, crop, allow_few=allow_few, cache=default_cache()
             )
         request = ExportRequest(
             model,

@@ -21,8 +21,8 @@ PADDING = (
 )
 WINDOWS = (
     "All windows have one size; their origins are multiples of multiple_of. Where windows meet, halo pixels of each "
-    "are thrown away; where a window ends with the photograph, nothing is thrown away and no context is added. The last "
-    "window of a row or column is moved inwards until it ends with the (mirrored) photograph."
+    "are thrown away; where a window ends with the photograph, nothing is thrown away and no context is added. The "
+    "last window of a row or column is moved inwards until it ends with the (mirrored) photograph."
 )
 
 

@@ -190,7 +190,12 @@ def _ready_plan(path: Path, quantizer: Quantizer, scheme: str, keep: Collection[
         raise UsageError(f"{path}: is a plan for the scheme {plan.scheme!r}, not for {scheme!r}")
     plan.chosen(quantizer.layers)
     kept = resolve(keep, quantizer.layers)
-    return replace(plan, layers={name: FLOAT if name in kept else how for name, how in plan.layers.items()})
+    layers = {name: FLOAT if name in kept else how for name, how in plan.layers.items()}
+    here = {"method": quantizer.settings.method, "rounding": quantizer.settings.rounding}
+    if layers != plan.layers or plan.settings not in ({}, here):
+        # The figures in its notes are of something else.
+        plan = replace(plan, notes={"changed from": {"plan": path.name, **plan.settings}})
+    return replace(plan, layers=layers, settings=here)
 
 
 def _costs(graph: FloatGraph, quantizer: Quantizer, layers: Sequence[Layer]) -> tuple[Damage, ...]:

@@ -65,6 +65,7 @@ class TensorRtEngine:
                 open_memory(backend or "auto"),
                 logger(tensorrt, lambda _text: None),
                 shared=gpu.integrated,
+                dla=artifact.manifest.graph.get("dla"),
             )
         except faults.DeviceError as error:
             raise _translated(error) from error
@@ -101,6 +102,7 @@ def check_origin(artifact: Artifact, gpu: Gpu, tensorrt: str) -> None:
     for name, stated, here in (
         ("TensorRT", graph.get("tensorrt"), tensorrt),
         ("compute capability", graph.get("compute_capability"), gpu.capability),
+        ("the GPU", graph.get("gpu"), gpu.name),
     ):
         if stated != here:
             raise IntegrityError(

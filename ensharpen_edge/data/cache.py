@@ -6,10 +6,12 @@ the processes of a distributed run share the same physical pages.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import mmap
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from ensharpen_edge.imaging.photo import U8
 from ensharpen_edge.whole_file import whole_file
 
 _VERSION = 1
+_ABANDONED = 24 * 3600.0
+"""Seconds after which nobody writes to an unfinished file any more."""
 
 
 def default_cache() -> Path:
@@ -86,7 +90,7 @@ def cache_key(folder: Path, paths: list[Path]) -> str:
             state = f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
         except OSError:
             state = "cannot be read"
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{state}\n".encode())
+        digest.update(os.fsencode(path.relative_to(folder)) + f"\0{state}\n".encode())
     return digest.hexdigest()[:24]
 
 
@@ -121,7 +125,12 @@ def _decode(
     names, images, fingerprints, skipped = [], [], [], []
     for done, path in enumerate(paths, start=1):
         try:
+            path.name.encode()
             rgb = read_photo(path).rgb
+        except UnicodeEncodeError:
+            skipped.append(f"{folder}: {os.fsencode(path.name)!r}: the name is not UTF-8")
+        except MemoryError:
+            skipped.append(f"{path}: does not fit into memory")
         except BadInputError as error:
             skipped.append(str(error))
         else:
@@ -184,6 +193,7 @@ def _write_cache(
         finally:
             sink.close()
     index = {
+        "folder": str(folder.resolve()),
         "names": photos.names,
         "shapes": shapes,
         "fingerprints": photos.fingerprints,
@@ -191,4 +201,21 @@ def _write_cache(
     }
     with whole_file(index_path) as temporary:
         temporary.write_text(json.dumps(index), encoding="utf-8")
+    _tidy(index_path, index["folder"])
     return index
+
+
+def _tidy(kept: Path, folder: str) -> None:
+    """Remove what the folder held before it changed, and what an ended process left unfinished.
+
+    A run that still reads an older file goes on reading it: it is gone when the last one lets go.
+    """
+    for path in kept.parent.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if path != kept and json.loads(path.read_text(encoding="utf-8")).get("folder") == folder:
+                path.with_suffix(".u8").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+    for path in kept.parent.glob(".*.u8"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink(missing_ok=True)

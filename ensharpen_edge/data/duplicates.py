@@ -53,6 +53,6 @@ def refuse_overlap(training: PhotoSet, other: PhotoSet, what: str) -> None:
     if pairs:
         shown = "; ".join(f"{a} = {b}" for a, b in pairs[:5])
         raise BadInputError(
-            f"{len(pairs)} training photographs are also in {what}: {shown}",
+            f"{len({a for a, _ in pairs})} training photographs are also in {what}: {shown}",
             hint="remove one of each pair, or the scores will flatter",
         )

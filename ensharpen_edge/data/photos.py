@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +64,23 @@ def list_photos(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no such folder of photographs")
-    found = [Path(base) / name for base, _, names in os.walk(folder, followlinks=True) for name in names]
+    found = [Path(base) / name for base, names in _walk(folder) for name in names]
     photos = sorted(path for path in found if path.suffix.lower() in SUFFIXES)
     if not photos:
         raise BadInputError(f"{folder}: holds no photographs", hint=f"looked for {', '.join(SUFFIXES)}")
     return photos
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder once, links followed: one that leads back to a folder above it would go round for ever."""
+    seen: set[str] = set()
+    for base, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(base)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield base, names
 
 
 def is_held_out(name: str) -> bool:

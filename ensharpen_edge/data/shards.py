@@ -19,7 +19,7 @@ import numpy as np
 
 from ensharpen_edge.data.crops import CropSampler
 from ensharpen_edge.data.photos import PhotoSet
-from ensharpen_edge.errors import BadInputError, require
+from ensharpen_edge.errors import BadInputError, UsageError, require
 from ensharpen_edge.imaging.decode import SUFFIXES, decode_photo
 from ensharpen_edge.imaging.photo import U8
 
@@ -34,9 +34,13 @@ def shard_files(pattern: str) -> list[Path]:
 
     Raises:
         BadInputError: A shard is missing.
+        UsageError: Braces without a partner.
     """
     braceexpand = require("braceexpand", "train")
-    files = [Path(name) for name in braceexpand.braceexpand(pattern)]
+    try:
+        files = [Path(name) for name in braceexpand.braceexpand(pattern)]
+    except braceexpand.UnbalancedBracesError as error:
+        raise UsageError(f"--data {pattern}: {error}", hint="--data 'set-{000..063}.tar'") from error
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise BadInputError(f"{missing[0]}: no such shard ({len(missing)} of {len(files)} are missing)")
@@ -93,6 +97,9 @@ class ShardSource:
         while len(self._window) > self.config.window:
             self._window.popleft()
         usable = [(name, image) for name, image in self._window if min(image.shape[:2]) >= size]
+        for name, image in self._window:
+            if 1 < min(image.shape[:2]) < size:
+                self._skip(f"{name}: {image.shape[1]}x{image.shape[0]} is smaller than {size} pixels")
         if not usable:
             raise BadInputError(
                 f"none of the {len(self._window)} photographs at hand is readable and at least {size} pixels a side",
@@ -104,9 +111,12 @@ class ShardSource:
         try:
             return decode_photo(content, Path(name)).rgb
         except BadInputError as error:
-            if str(error) not in self.skipped:
-                self.skipped.append(str(error))
+            self._skip(str(error))
             return np.zeros((1, 1, 3), dtype=np.uint8)
+
+    def _skip(self, line: str) -> None:
+        if line not in self.skipped:
+            self.skipped.append(line)
 
     def _samples(self) -> Iterator[tuple[str, bytes]]:
         """Names and bytes of photographs, epoch after epoch, without end."""
@@ -131,7 +141,7 @@ class ShardSource:
                         if key.lower().rsplit(".", 1)[-1] in suffixes and isinstance(content, bytes):
                             found += 1
                             yield f"{Path(sample['__url__']).name}/{sample['__key__']}.{key}", content
-            except (tarfile.TarError, OSError, EOFError) as error:
+            except (tarfile.TarError, OSError, EOFError, ValueError) as error:  # ValueError: one name twice
                 raise BadInputError(f"a shard among {', '.join(mine[:3])} is damaged ({error})") from error
             if not found:
                 raise BadInputError(f"{mine[0]}: holds no photographs", hint=f"looked for {', '.join(SUFFIXES)}")

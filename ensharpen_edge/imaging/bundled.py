@@ -13,3 +13,13 @@ def bundled_photos() -> list[tuple[str, U8]]:
     """Name and pixels, uint8 (256, 256, 3): sharp, and never trained on."""
     folder = Path(str(resources.files("ensharpen_edge.imaging"))) / "bundled_photos"
     return [(path.stem, read_photo(path).rgb) for path in sorted(folder.glob("*.png"))]
+
+
+WINDOWS = ((128, 128), (64, 200), (192, 72))
+"""(height, width) of the windows that exports are compared with their network on: square, wide, tall."""
+
+
+def centre_window(photo: U8, height: int, width: int) -> U8:
+    """The middle of a photograph, (height, width, 3) or as much as there is."""
+    top, left = max(0, (photo.shape[0] - height) // 2), max(0, (photo.shape[1] - width) // 2)
+    return photo[top : top + height, left : left + width]

@@ -60,8 +60,8 @@ def save_checkpoint(network: Student, path: Path, card: dict[str, Any]) -> dict[
             full = {**card, "config": network.config.to_dict(), "sha256": sha256_of(weights)}
             if not full.get("scores"):
                 full["scores"] = _measured(path.with_suffix(".json"), full["sha256"])
-            card_file.write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
+            card_file.write_text(json.dumps(full, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except (OSError, require("safetensors", "train").SafetensorError) as error:
         raise BadInputError(f"{path}: cannot be written ({error})", hint="free some space") from error
     return full
 

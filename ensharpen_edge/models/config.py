@@ -104,8 +104,14 @@ class StudentConfig:
         return fields_from_dict(cls, data)
 
 
+RESERVED_NAMES = ("best", "provenance", "state")
+"""Files of a run that a network's own would overwrite."""
+
+
 def check_name(name: Any) -> None:  # noqa: ANN401 (whatever a card or recipe holds)
     """Raises `UsageError` unless a network's name can be a file's: files are named after it."""
+    if name in RESERVED_NAMES:
+        raise UsageError(f"{name!r} is the name of another file of a run", hint="call the network something else")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._ +-]{0,63}", name):
         raise UsageError(f"a network's name is made of letters, digits, '.', '_', '+' and '-', got {name!r}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -258,6 +259,13 @@ class _RawSource(Dataset[list[RawGroup]]):
             return error
 
 
+def _leave_signals_to_the_loop(worker: int) -> None:
+    """Ctrl-C and a batch system's SIGTERM reach all processes of a run. The loop ends its step and saves; until then it
+    needs its workers, which end when it does."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def iterate_batches(source: BatchSource, first: int, device: torch.device, workers: int = 1) -> Iterator[Batch]:
     """The batches of steps `first` to the end of the timeline, on `device`.
 
@@ -278,6 +286,7 @@ def iterate_batches(source: BatchSource, first: int, device: torch.device, worke
         sampler=range(first, source.timeline.total),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=_leave_signals_to_the_loop,
         pin_memory=False,
     )
     if on_cpu:

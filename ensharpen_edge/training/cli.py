@@ -38,8 +38,12 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run: state, log, checkpoint. Default: runs/RECIPE.")
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0, help="Length of the schedule in minutes.")] = 0.0,
-    steps: Annotated[int, typer.Option(min=0, help="Length of the schedule in steps (instead of minutes).")] = 0,
+    minutes: Annotated[
+        float | None, typer.Option(help="Length of the schedule in minutes. Default: the recipe's, or 90.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Length of the schedule in steps, instead of minutes. Default: the recipe's.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, crops and degradations.")] = None,
     teacher: Annotated[
         str | None, typer.Option(help="Distil from this model, checkpoint or .onnx file while training.")
@@ -73,7 +77,7 @@ def train(
 
       ensharpen-train --data photos --config nano --minutes 90 --out runs/mine --resume
 
-      torchrun --nproc-per-node 8 -m ensharpen_edge.training --data 'shards-{000..255}.tar' --config base
+      torchrun --nproc-per-node 8 -m ensharpen_edge.training --data 'set-{000..255}.tar' --validation held --config base
     """
     if context.invoked_subcommand is not None:
         return
@@ -83,7 +87,7 @@ def train(
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.training.config import Precision
     from ensharpen_edge.training.interruption import InterruptedRun
-    from ensharpen_edge.training.launch import Hardware, emulates_bf16, start
+    from ensharpen_edge.training.launch import Hardware, emulates_bf16, shared_out, start
     from ensharpen_edge.training.provenance import Provenance, Statement, remember_statement
     from ensharpen_edge.training.recipe import find_recipe, load_recipe
     from ensharpen_edge.training.run import DataPaths, gather
@@ -92,8 +96,10 @@ def train(
 
     if precision is not None and precision not in get_args(Precision):
         raise unknown_name("precision", precision, get_args(Precision))
+    if not all(length is None or length > 0 for length in (minutes, steps)):
+        raise UsageError("--minutes and --steps must be above 0")
     given = {"minutes": minutes, "steps": steps, "precision": precision}
-    overrides: dict[str, Any] = {name: value for name, value in given.items() if value}
+    overrides: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if seed is not None:
         overrides["seed"] = seed
     taught = {"teacher": teacher, "labels": str(labels) if labels else None}
@@ -103,6 +109,7 @@ def train(
     run_config = load_recipe(recipe, overrides)
     folder = out or Path("runs") / recipe.stem
     fabric = start(run_config, Hardware(accelerator, threads, workers, deterministic))
+    run_config = shared_out(run_config, fabric.world_size)
     if run_config.precision == "bf16-mixed" and fabric.device.type == "cpu" and emulates_bf16():
         stderr().print("this processor has no bfloat16 arithmetic: --precision 32-true is faster on it")
     if _state_exists(folder) and not resume:
@@ -154,7 +161,7 @@ def label(
         bool, typer.Option("--as-is", help="The photographs are blurry already: label them as they are, without truth.")
     ] = False,
     crop: Annotated[int, typer.Option(min=8, help="Side of the labelled crops.")] = 256,
-    seed: Annotated[int, typer.Option(help="Seed of crops and degradations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**40, help="Seed of crops and degradations.")] = 0,
     self_ensemble: Annotated[
         int, typer.Option(help="Take the mean of the teacher's answers to 2, 4 or 8 mirrored and turned views.")
     ] = 1,
@@ -192,10 +199,12 @@ def label(
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        photos = load_photos(data, crop + 2 * MARGIN, show, cache or default_cache())
+        photos = load_photos(data, crop if as_is else crop + 2 * MARGIN, show, cache or default_cache())
         task = bar.add_task("labelling", total=count)
         settings = LabelConfig(degradations, crop, seed)
         folder = write_labels(opened, photos.split()[0], settings, count, out, show)
+    for line in photos.skipped:
+        stderr().print(f"skipped: {line}")
     stdout().print(f"{folder}  {count} labels")
     stderr().print(str(teacher_gain(read_labels(folder))))
 

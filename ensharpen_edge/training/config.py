@@ -119,6 +119,8 @@ class TrainConfig:
             raise UsageError("clip must be above 0; weight_decay, multiscale and estimator must not be negative")
         if not self.stages or not self.losses:
             raise UsageError("a run needs at least one stage and one loss")
+        if self.stages[-1].depth != 1.0:
+            raise UsageError(f"the last stage must run all blocks, got depth {self.stages[-1].depth}: they are shipped")
         for stage in self.stages:
             if stage.mix not in self.known_mixes:
                 raise unknown_name("mix", stage.mix, self.known_mixes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -57,11 +59,35 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
+def shared_out(config: TrainConfig, processes: int) -> TrainConfig:
+    """The run with groups so small that every stage's batch is shared out evenly.
+
+    Args:
+        config: The run.
+        processes: All over all machines.
+
+    Raises:
+        UsageError: A batch has fewer crops than there are processes, or a rest.
+    """
+    if processes == 1:
+        return config
+    uneven = [stage for stage in config.stages if stage.batch % processes]
+    if uneven:
+        raise UsageError(
+            f"stage {uneven[0].title!r}: a batch of {uneven[0].batch} cannot be shared by {processes} processes",
+            hint=f"make it a multiple of {processes} in the recipe",
+        )
+    return dataclasses.replace(
+        config, group=math.gcd(config.group, *(stage.batch // processes for stage in config.stages))
+    )
+
+
 def start(config: TrainConfig, hardware: Hardware) -> Fabric:
     """A launched Fabric: one process, or as many as torchrun started.
 
     Raises:
         MissingToolError: Lightning Fabric is not installed.
+        UsageError: A precision that the device does not have.
     """
     fabric_module = require("lightning_fabric", "train")
     strategies = require("lightning_fabric.strategies", "train")
@@ -75,6 +101,8 @@ def start(config: TrainConfig, hardware: Hardware) -> Fabric:
         torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(hardware.deterministic)
     on_cuda = hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and torch.cuda.is_available())
+    if config.precision == "16-mixed" and not on_cuda:
+        raise UsageError("16-mixed is for GPUs: CPUs train in bfloat16 or float32", hint="--precision bf16-mixed")
     strategy = "auto"
     if world > 1:
         unused = any(stage.depth < 1.0 for stage in config.stages) or config.model.heads != ("sharpen",)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
+from ensharpen_edge.console import stderr
 from ensharpen_edge.errors import BadInputError, require
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOG_FILE = "log.jsonl"
 Report = Callable[[dict[str, Any]], None]
@@ -33,7 +35,8 @@ class RunLog:
         self._board: Any = None
         if tensorboard:
             require("tensorboard", "train")
-            self._board = require("torch.utils.tensorboard", "train").SummaryWriter(str(folder / "tensorboard"))
+            module = require("torch.utils.tensorboard", "train")
+            self._draw(lambda _board: self._open(module, folder / "tensorboard"))
 
     def add(self, record: dict[str, Any]) -> None:
         """One record; numbers and tables of numbers become curves.
@@ -48,8 +51,19 @@ class RunLog:
             raise BadInputError(f"{self._path}: cannot write the log ({error})", hint="free some space") from error
         if self._board is not None:
             for name, value in _numbers(record):
-                self._board.add_scalar(name, value, record["step"])
+                self._draw(lambda board, name=name, value=value: board.add_scalar(name, value, record["step"]))
         self._report(record)
+
+    def _open(self, module: Any, folder: Path) -> None:  # noqa: ANN401 (torch.utils.tensorboard)
+        self._board = module.SummaryWriter(str(folder))
+
+    def _draw(self, draw: Callable[[Any], None]) -> None:
+        """Curves are not worth a run: when they cannot be written, as on a full disk, it goes on without them."""
+        try:
+            draw(self._board)
+        except OSError as error:
+            self._board = None
+            stderr().print(f"warning: TensorBoard's files cannot be written ({error}); the run goes on without them")
 
     @property
     def shows_pictures(self) -> bool:
@@ -59,12 +73,12 @@ class RunLog:
     def picture(self, step: int, image: Tensor) -> None:
         """Degraded, output and sharp, float (3, H, W) in [0, 1]."""
         if self._board is not None:
-            self._board.add_image("degraded, output, sharp", image, step)
+            self._draw(lambda board: board.add_image("degraded, output, sharp", image, step))
 
     def close(self) -> None:
         """Flush."""
         if self._board is not None:
-            self._board.close()
+            self._draw(lambda board: board.close())
 
 
 def _numbers(record: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:

@@ -29,6 +29,7 @@ class Progress:
         best_step: When that was.
         best_start: PSNR of what the network was given there.
         best_cases: PSNR of each of its cases: given, returned.
+        best_sha256: Of the file of its weights.
         seconds: Time spent training, over all starts.
         scaler: State of the loss scaler of half-precision arithmetic; empty when there is none.
     """
@@ -39,6 +40,7 @@ class Progress:
     best_step: int = 0
     best_start: float = float("-inf")
     best_cases: dict[str, tuple[float, float]] = field(default_factory=dict)
+    best_sha256: str = ""
     seconds: float = 0.0
     scaler: dict[str, float] = field(default_factory=dict)
 
@@ -144,7 +146,12 @@ def load_weights(path: Path, network: nn.Module) -> None:
 def _refuse_other_settings(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
     changed = sorted(key for key in saved.keys() | wanted.keys() if saved.get(key) != wanted.get(key))
     if changed:
-        details = "; ".join(f"{key}: {saved.get(key)} -> {wanted.get(key)}" for key in changed)
+        details = "; ".join(
+            "the photographs, labels or teacher have changed"
+            if key == "materials"
+            else f"{key}: {saved.get(key)} -> {wanted.get(key)}"
+            for key in changed
+        )
         raise IntegrityError(f"{path}: belongs to a run with other settings ({details})", hint="choose another --out")
 
 

@@ -118,5 +118,5 @@ class Stepper:
         kept = f"last good state: {state}" if state.exists() else "no state was saved yet"
         raise BadInputError(
             f"{what} is not finite at step {number} ({bad}); photographs of the batch: {files}; {kept}",
-            hint="lower the learning rate, or remove the photograph, and go on with --resume",
+            hint="start again in another --out, at a lower learning rate or without the photograph",
         )

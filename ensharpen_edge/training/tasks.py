@@ -42,7 +42,8 @@ def make_tasks(
 
     `sharpen` asks for the sharp photograph at the input's size, `denoise` for the blurred one before noise and
     compression, `upscale2` and `upscale4` for the sharp one at 2 and 4 times the size, `colour` for the sharp one
-    while the input has a colour cast. Where a task enlarges, the input is the crop made smaller by a random filter.
+    while the input has a colour cast, which all other tasks leave alone. Where a task enlarges, the input is the crop
+    made smaller by a random filter.
 
     Args:
         sharp: float (N, 3, S, S) in [0, 1], S from `sharp_side`.
@@ -55,8 +56,11 @@ def make_tasks(
     small = downsample(sharp, largest, drawn).clamp(0.0, 1.0) if largest > 1 else sharp
     batch = degrade(small, mix, generator, strength)
     degraded = batch.degraded
-    if "colour" in heads:
+    cast = "colour" in heads
+    before = generator.get_state()
+    if cast:
         degraded = sample_and_cast(degraded.clamp(0.0, 1.0), ColourCastConfig(), generator)
+    after = generator.get_state()
     edge = MARGIN * largest
     targets = {}
     for head in heads:
@@ -68,4 +72,8 @@ def make_tasks(
         else:
             inner = sharp[..., edge:-edge, edge:-edge]
             targets[head] = inner if scale == largest else downsample(inner, largest // scale, "area")
+        if cast and head != "colour":
+            generator.set_state(before)  # the very same cast
+            targets[head] = sample_and_cast(targets[head].clamp(0.0, 1.0), ColourCastConfig(), generator)
+    generator.set_state(after)
     return TaskBatch(degraded, targets, batch.blur, batch.noise)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.data.source import PhotoSource
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.models.student import Student
@@ -137,11 +138,25 @@ class Trainer:
         path = self.folder / STATE_FILE
         if not path.exists():
             return False
-        self.progress = load_state(path, self.state, self._settings())
+        self.progress = self._with_its_best(load_state(path, self.state, self._settings()))
         scaler = self._scaler()
         if scaler is not None and self.progress.scaler:
             scaler.load_state_dict(dict(self.progress.scaler))
         return True
+
+    def _with_its_best(self, progress: Progress) -> Progress:
+        """Without the weights of the best validation, or with others in their place, there has been none yet."""
+        if self.best_file.exists() and sha256_of(self.best_file) == progress.best_sha256:
+            return progress
+        fresh = Progress()
+        return dataclasses.replace(
+            progress,
+            best_psnr=fresh.best_psnr,
+            best_step=fresh.best_step,
+            best_start=fresh.best_start,
+            best_cases={},
+            best_sha256="",
+        )
 
     def _settings(self) -> dict[str, Any]:
         """What a state belongs to."""
@@ -159,10 +174,11 @@ class Trainer:
     def _scaler(self) -> Any:  # noqa: ANN401 (torch.amp.GradScaler, where precision has one)
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
-    def averaged_network(self) -> Student:
-        """A network with the averaged weights, in evaluation mode."""
+    def averaged_network(self, depth: float = 1.0) -> Student:
+        """A network with the averaged weights, in evaluation mode; with a share of its blocks, as a stage trains it."""
         network = Student(self.config.model)
         network.load_state_dict(self.average.average)
+        network.set_active_depth(depth)
         return network.to(self.fabric.device).eval()
 
     def plan(self) -> Timeline:
@@ -203,6 +219,8 @@ class Trainer:
             optimizer.load_state_dict(state)
         if scaler is not None:
             scaler.load_state_dict(scale)
+        # Workers get a copy of the source, which names each of these once only, and has done so here.
+        self.skipped += [line for line in self.materials.photos.skipped if line not in self.skipped]
         return measured
 
     def _source(self, timeline: Timeline) -> BatchSource:
@@ -238,6 +256,13 @@ class Trainer:
         try:
             with Interruption() as interruption:
                 self._loop(log, interruption)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise BadInputError(
+                f"a process that prepares batches was ended from outside ({error})",
+                hint="if memory ran out: --workers 0, or smaller crops and batches; go on with --resume",
+            ) from error
         finally:
             log.close()
         return self.best_network()
@@ -255,6 +280,7 @@ class Trainer:
             if timeline.index_at(number) != stage:
                 stage = timeline.index_at(number)
                 self._enter_stage(timeline, stage)
+                self._forget_shallower(timeline, number)
             terms = self.stepper.step(batch, number, timeline.total)
             self.average.update(self.network)
             clock.count(terms, source.timeline.stages[stage].batch * timeline.stages[stage].crop ** 2)
@@ -275,6 +301,13 @@ class Trainer:
                 self.save()
                 raise InterruptedRun
 
+    def _forget_shallower(self, timeline: Timeline, number: int) -> None:
+        """At the first step of a stage that runs more blocks than the one before: another network is validated now."""
+        stage = timeline.index_at(number)
+        begins = number == timeline.ends[stage] - timeline.steps[stage]
+        if stage and begins and timeline.stages[stage].depth != timeline.stages[stage - 1].depth:
+            self.progress = dataclasses.replace(self.progress, best_psnr=float("-inf"))
+
     def _log(self, log: RunLog, record: dict[str, Any]) -> None:
         """One record: means over the processes, whose batches differ."""
         if self.fabric.world_size > 1:
@@ -288,7 +321,8 @@ class Trainer:
             log.add(record)
 
     def _validate(self, log: RunLog) -> None:
-        network = self.averaged_network()
+        last = self.progress.step - 1
+        network = self.averaged_network(self.timeline.stages[self.timeline.index_at(last)].depth)
         score = validate(network, self.materials.validation)
         if score.after > self.progress.best_psnr:
             self.progress = dataclasses.replace(
@@ -300,6 +334,7 @@ class Trainer:
             )
             if self.fabric.is_global_zero:
                 save_weights(self.best_file, self.average)
+                self.progress = dataclasses.replace(self.progress, best_sha256=sha256_of(self.best_file))
         cases = {name: round(after, 4) for name, (_, after) in score.cases.items()}
         record = {
             "step": self.progress.step,

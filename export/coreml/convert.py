@@ -103,7 +103,7 @@ def to_coreml(job: CoremlJob) -> Any:  # noqa: ANN401 (coremltools.models.MLMode
 
 
 def _with_output_sizes(ct: Any, model: Any, job: CoremlJob) -> Any:  # noqa: ANN401
-    """The model with the sizes of its output image in its description: where there are several, coremltools says 1x1."""
+    """The model with the sizes of its output image in its description: of several, coremltools makes 1x1."""
     spec = model.get_spec()
     image = spec.description.output[0].type.imageType
     sizes = [(height * job.enlarges, width * job.enlarges) for height, width in job.sizes]

@@ -76,12 +76,14 @@ class TensorRtTarget:
             graphs += integer_graphs(quantized.quantizer, quantized.layers)
         rungs = (*first, *_rungs(graphs, quantized))
         finished = [_finished(graph, job) for graph in graphs]
-        if job.size is not None:
-            finished.append(_for_accelerator(simplified, job))
+        accelerated = job.size is not None and job.image_dtype == FLOAT_DTYPE
+        if accelerated:
+            # Its scales are those of the equalised graph.
+            finished.append(_for_accelerator(quantized.quantizer.model if quantized else simplified, job))
         stride = job.student.config.total_stride
         shapes = profile_shapes(job.size, stride)
         write_kit(job.folder, finished, job.precision, shapes, stride, job.image_dtype)
-        if job.size is not None and quantized is not None:
+        if accelerated and quantized is not None:
             (job.folder / CACHE).write_text(cache_text(quantized.quantizer.ranges), encoding="utf-8")
         checks = {graph.name: _checked(graph, job, shapes) for graph in finished}
         return Build(

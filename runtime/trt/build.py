@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable  # noqa: UP035 (collections.abc's takes no arguments in JetPack 5's Python 3.8)
 
 from .faults import BAD_INPUT, MISSING, USAGE, DeviceError
-from .graph_choice import Attempt, parse_version
+from .graph_choice import Attempt, cache_header, parse_version
 
 Report = Callable[[str], None]
 
@@ -120,8 +120,11 @@ def build_engine(trt: Any, attempt: Attempt, folder: Path, options: BuildOptions
             )
         raise DeviceError(BAD_INPUT, reason)
     if cache is not None:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        cache.write_bytes(bytes(config.get_timing_cache().serialize()))
+        try:
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            cache.write_bytes(bytes(config.get_timing_cache().serialize()))
+        except OSError as error:
+            report(f"the timings are not kept ({error})")
     return bytes(plan)
 
 
@@ -167,9 +170,7 @@ def configure(trt: Any, config: Any, attempt: Attempt, options: BuildOptions) ->
 
 def cached_scales(trt: Any, cache: str) -> Any:
     """A calibrator that never runs the network: it hands out the scales of a kit, under this version's header."""
-    parts = (*trt.__version__.split("."), "0", "0")
-    header = f"TRT-{parts[0]}{int(parts[1])}{int(parts[2]):02d}-EntropyCalibration2"
-    content = "\n".join([header, *cache.splitlines()[1:]]).encode() + b"\n"
+    content = "\n".join([cache_header(trt.__version__), *cache.splitlines()[1:]]).encode() + b"\n"
 
     class Scales(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 
 from .build import BuildOptions, Built, build_first, check_shapes, logger
 from .driver import find_gpu
-from .faults import MISSING, PARITY, USAGE, DeviceError
-from .graph_choice import accelerator_attempts, attempts, parse_version, trtexec_line
+from .faults import BAD_INPUT, MISSING, PARITY, USAGE, DeviceError
+from .graph_choice import accelerator_attempts, attempts, cache_header, parse_version, trtexec_line
 from .jetpack import JETPACKS
-from .kit import Kit, open_kit, write_artifact
+from .kit import Kit, check_destination, open_kit, write_artifact
 from .layer_report import layer_report
 from .memory import open_memory
 from .session import Session
@@ -35,9 +35,11 @@ def main(folder: Path, arguments: list[str] | None = None) -> int:
         kit = open_kit(folder)
         shapes = _shapes(kit, options)
         if options.dla is not None and "dla" not in kit.build["graphs"]:
-            raise DeviceError(USAGE, "the kit has no graph for the accelerator", "export with a fixed --size")
+            raise DeviceError(
+                USAGE, "the kit has no graph for the accelerator", "export with a fixed --size, for float images"
+            )
         if options.dry_run:
-            explain(kit, shapes, print, accelerator=options.dla is not None)
+            explain(kit, shapes, print, options.dla)
             return 0
         _build(kit, shapes, options)
         return 0
@@ -48,7 +50,10 @@ def main(folder: Path, arguments: list[str] | None = None) -> int:
         return error.code
     except MemoryError as error:
         print(f"error: {error}\nhint: close other programs, or give smaller shapes (--max 544x960)", file=sys.stderr)
-        return 9
+        return BAD_INPUT
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--min", dest="smallest", help="smallest image, HEIGHTxWIDTH")
     parser.add_argument("--opt", dest="usual", help="usual image, HEIGHTxWIDTH")
     parser.add_argument("--max", dest="largest", help="largest image, HEIGHTxWIDTH")
-    parser.add_argument("--workspace", type=int, default=0, help="MiB that a layer may use")
+    parser.add_argument("--workspace", type=_mebibytes, default=0, help="MiB that a layer may use")
     parser.add_argument("--level", type=int, choices=range(6), default=None, help="optimization level, from 8.6 on")
     parser.add_argument("--cuda-backend", default="auto", help="auto, cuda.bindings, cudart, pycuda")
     parser.add_argument("--timing-cache", type=Path, default=Path("timing-cache"), help="folder of timing caches")
@@ -66,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done, for every JetPack")
     return parser
+
+
+def _mebibytes(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB")
+    return int(text)
 
 
 def _shapes(kit: Kit, options: argparse.Namespace) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -92,8 +103,9 @@ def _shapes(kit: Kit, options: argparse.Namespace) -> tuple[tuple[int, ...], tup
     return shapes
 
 
-def explain(kit: Kit, shapes: Any, say: Any, accelerator: bool = False) -> None:
-    """What would be done on every JetPack, on its GPU or its deep learning accelerator."""
+def explain(kit: Kit, shapes: Any, say: Any, dla: int | None = None) -> None:
+    """What would be done on every JetPack, on its GPU or a core of its deep learning accelerator."""
+    accelerator = dla is not None
     precision = kit.build["precision"]
     texts = tuple("x".join(str(side) for side in shape) for shape in shapes)
     say(f"{kit.manifest['name']}, {precision}, images from {texts[0]} over {texts[1]} to {texts[2]}")
@@ -109,7 +121,9 @@ def explain(kit: Kit, shapes: Any, say: Any, accelerator: bool = False) -> None:
             types = "strongly typed" if attempt.strong else "weakly typed, flags " + (" ".join(attempt.flags) or "none")
             note = f"; {attempt.note}" if attempt.note else ""
             say(f"  {number + 1}. {attempt.precision} from {attempt.graph}.onnx, {types}{note}")
-        say(f"  by hand: {trtexec_line(tries[0], version, (texts[0], texts[1], texts[2]))}")
+        say(f"  by hand: {trtexec_line(tries[0], version, (texts[0], texts[1], texts[2]), dla=dla)}")
+        if accelerator and "INT8" in tries[0].flags:
+            say(f"           with {cache_header(jetpack.tensorrt)} as the first line of dla.cache")
     if precision == "int8" and not accelerator:
         say(f"\nthen FP16 is built as well; INT8 is kept only if it takes at most {WORTH:.0%} of its time")
     say("the engine must reproduce golden/vectors.npz, or there is no artifact")
@@ -139,13 +153,15 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
         options.dla,
     )
     precision = kit.build["precision"]
+    for kept in dict.fromkeys((precision, "fp16")):
+        check_destination(kit, _destination(kit, options, kept))
     tries = attempts(precision, version) if options.dla is None else accelerator_attempts(precision, version)
     built = build_first(trt, tries, kit.folder, settings, print)
     candidates = [built]
     if built.attempt.precision == "int8" and options.dla is None:
         candidates.append(build_first(trt, attempts("fp16", version), kit.folder, settings, print))
     backend, shared = options.cuda_backend, gpu.integrated
-    measured = [_measure(trt, candidate, kit, shapes, backend, shared) for candidate in candidates]
+    measured = [_measure(trt, candidate, kit, shapes, backend, shared, options.dla) for candidate in candidates]
     kept = choose(measured)
     for row in measured:
         print(
@@ -160,18 +176,32 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
         "compute_capability": gpu.capability,
         "tensorrt": trt.__version__,
         "kept": kept["precision"],
-        "measured": [{key: value for key, value in row.items() if key != "engine"} for row in measured],
+        "measured": [_facts(row) for row in measured],
         "failures": list(built.failures),
-        "rebuild": "python3 build_engine.py",
+        "rebuild": "python3 build_engine.py" + ("" if options.dla is None else f" --dla {options.dla}"),
+        "dla": options.dla,
     }
-    out = options.out or kit.folder.with_name(f"{kit.manifest['name']}-trt-{kept['precision']}-engine")
+    out = _destination(kit, options, kept["precision"])
     write_artifact(kit, out, kept["engine"], kept["precision"], facts, shapes)
     print(f"{out}  {len(kept['engine']) / 1024:.0f} KiB")
 
 
-def _measure(trt: Any, built: Built, kit: Kit, shapes: Any, backend: str, shared: bool) -> dict[str, Any]:
+def _destination(kit: Kit, options: argparse.Namespace, precision: str) -> Path:
+    core = "" if options.dla is None else f"-dla{options.dla}"
+    return Path(options.out or kit.folder.resolve().with_name(f"{kit.manifest['name']}-trt-{precision}{core}-engine"))
+
+
+def _facts(row: dict[str, Any]) -> dict[str, Any]:
+    """For the manifest: JSON has no infinity, so an output that is exactly the golden one has no PSNR."""
+    finite = row["psnr"] if np.isfinite(row["psnr"]) else None
+    return {**{key: value for key, value in row.items() if key != "engine"}, "psnr": finite}
+
+
+def _measure(
+    trt: Any, built: Built, kit: Kit, shapes: Any, backend: str, shared: bool, dla: int | None
+) -> dict[str, Any]:
     """Self-test and timing of one engine."""
-    session = Session(trt, built.engine, open_memory(backend), logger(trt, print), shared=shared)
+    session = Session(trt, built.engine, open_memory(backend), logger(trt, print), shared=shared, dla=dla)
     try:
         image, expected = kit.golden()
         quality = psnr(session.run(image), expected)

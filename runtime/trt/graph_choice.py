@@ -87,11 +87,32 @@ def accelerator_attempts(precision: str, version: tuple[int, int]) -> tuple[Atte
     return (Attempt("dla", "int8", False, ("FP16", "INT8"), "scales from dla.cache"), half)
 
 
-def trtexec_line(attempt: Attempt, version: tuple[int, int], shapes: tuple[str, str, str], name: str = "image") -> str:
-    """The same with NVIDIA's own tool."""
+def cache_header(version: str) -> str:
+    """First line of a calibration cache for e.g. `8.5.2` or `10.3.0`; TensorRT takes no cache of another version.
+
+    The number is `NV_TENSORRT_VERSION` of NvInferVersion.h: major, minor and patch with 1, 1 and 2 digits up to 8, with
+    2 digits each from 10 on.
+    """
+    major, minor, patch = (int(part) for part in (*version.split("."), "0", "0")[:3])
+    number = major * 10000 + minor * 100 + patch if major >= 10 else major * 1000 + minor * 100 + patch
+    return f"TRT-{number}-EntropyCalibration2"
+
+
+def trtexec_line(
+    attempt: Attempt,
+    version: tuple[int, int],
+    shapes: tuple[str, str, str],
+    name: str = "image",
+    dla: int | None = None,
+) -> str:
+    """The same with NVIDIA's own tool, which takes no shapes for a graph of one size."""
     parts = ["trtexec", f"--onnx={attempt.graph}.onnx", f"--saveEngine={attempt.graph}.engine"]
-    for option, shape in (("min", shapes[0]), ("opt", shapes[1]), ("max", shapes[2])):
-        parts.append(f"--{option}Shapes={name}:{shape}")
+    if len(set(shapes)) > 1:
+        for option, shape in (("min", shapes[0]), ("opt", shapes[1]), ("max", shapes[2])):
+            parts.append(f"--{option}Shapes={name}:{shape}")
+    if dla is not None:
+        parts += [f"--useDLACore={dla}", "--allowGPUFallback"]
+        parts += ["--calib=dla.cache"] if "INT8" in attempt.flags else []
     if attempt.strong:
         # 11 knows no other networks and has no option for it any more.
         parts += ["--stronglyTyped"] if version < (11, 0) else []

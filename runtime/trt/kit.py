@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .faults import INTEGRITY, DeviceError
+from .faults import BAD_INPUT, INTEGRITY, USAGE, DeviceError
 
 MANIFEST, BUILD, GOLDEN = "manifest.json", "build.json", "golden/vectors.npz"
 ENGINE = "model.engine"
@@ -70,7 +70,12 @@ def write_artifact(kit: Kit, out: Path, engine: bytes, precision: str, facts: di
         precision: Of the engine that was kept.
         facts: What the device measured, for the manifest.
         shapes: Smallest, usual and largest shape.
+
+    Raises:
+        DeviceError: See `check_destination`.
     """
+    check_destination(kit, out)
+    out = out.resolve()
     temporary = out.with_name(f".{out.name}.new")
     shutil.rmtree(str(temporary), ignore_errors=True)
     (temporary / "golden").mkdir(parents=True)
@@ -81,6 +86,9 @@ def write_artifact(kit: Kit, out: Path, engine: bytes, precision: str, facts: di
     shape = dict(body["shape"], largest=list(shapes[2][2:]), smallest=list(shapes[0][2:]))
     if fixed:
         shape["height"], shape["width"] = shapes[2][2:]
+    if precision != body["precision"]:
+        # The gate judged another graph of the kit than the one in this engine.
+        body.update(quantization={}, gate=dict(body["gate"], of=body["model_file"]))
     names = (ENGINE, GOLDEN)
     body.update(
         target="trt",
@@ -90,12 +98,33 @@ def write_artifact(kit: Kit, out: Path, engine: bytes, precision: str, facts: di
         graph=facts,
         files={name: sha256_of(temporary / name) for name in names},
     )
-    (temporary / MANIFEST).write_text(json.dumps(dict(body, digest=digest(body)), indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(dict(body, digest=digest(body)), indent=2, allow_nan=False)
+    (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
     if out.exists():
-        if not (out / MANIFEST).is_file():
-            raise DeviceError(INTEGRITY, f"{out}: exists and is not an artifact", "choose another --out")
         shutil.rmtree(str(out))
     os.replace(str(temporary), str(out))
+
+
+def check_destination(kit: Kit, out: Path) -> None:
+    """Before anything is built: can an engine be written there, and is what is there an older engine?
+
+    Raises:
+        DeviceError: It is something else, or the folder above cannot be written to.
+    """
+    out = out.resolve()
+    if out in (kit.folder.resolve(), *kit.folder.resolve().parents) or out == out.parent:
+        raise DeviceError(USAGE, f"{out}: holds the kit", "choose another --out")
+    above = next(folder for folder in out.parents if folder.exists())
+    if not above.is_dir() or not os.access(str(above), os.W_OK | os.X_OK):
+        raise DeviceError(BAD_INPUT, f"{above}: cannot be written to", "choose another --out")
+    if not out.exists():
+        return
+    try:
+        engine = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["model_file"] == ENGINE
+    except (OSError, ValueError, KeyError, TypeError):
+        engine = False
+    if not engine:
+        raise DeviceError(USAGE, f"{out}: exists and is no engine", "choose another --out")
 
 
 def digest(body: dict[str, Any]) -> str:

@@ -32,6 +32,10 @@ class DeviceMemory(Protocol):
         """The same, and its address on a device that shares its memory with the CPU: nothing needs to be copied."""
         ...
 
+    def unpin(self, array: Any) -> None:
+        """Give back what `pinned` or `mapped` made; the array must not be used any more."""
+        ...
+
     def upload(self, address: int, array: Any, stream: int) -> None:
         """Copy to the device, in the stream's order."""
         ...
@@ -49,6 +53,10 @@ class DeviceMemory(Protocol):
         ...
 
     def launch(self, graph: int, stream: int) -> None: ...
+
+    def discard(self, graph: int) -> None:
+        """Give back a recorded graph."""
+        ...
 
     def close(self) -> None:
         """Free what is left."""

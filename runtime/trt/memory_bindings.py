@@ -52,6 +52,12 @@ class BindingsMemory:
         array = np.ctypeslib.as_array((ctypes.c_uint8 * max(size, 1)).from_address(pointer))
         return array, int(self._call("cudaHostGetDevicePointer", pointer, 0))
 
+    def unpin(self, array: Any) -> None:
+        address = address_of(array)
+        if address in self._pinned:
+            self._pinned.remove(address)
+            self._call("cudaFreeHost", address)
+
     def upload(self, address: int, array: Any, stream: int) -> None:
         kind = self._cudart.cudaMemcpyKind.cudaMemcpyHostToDevice
         self._call("cudaMemcpyAsync", address, address_of(array), array.nbytes, kind, stream)
@@ -73,10 +79,16 @@ class BindingsMemory:
             work()
         finally:
             graph = self._call("cudaStreamEndCapture", stream)
-        return int(self._call("cudaGraphInstantiate", graph, 0))
+        try:
+            return int(self._call("cudaGraphInstantiate", graph, 0))
+        finally:
+            self._call("cudaGraphDestroy", graph)
 
     def launch(self, graph: int, stream: int) -> None:
         self._call("cudaGraphLaunch", graph, stream)
+
+    def discard(self, graph: int) -> None:
+        self._call("cudaGraphExecDestroy", graph)
 
     def close(self) -> None:
         for address in list(self._allocated):

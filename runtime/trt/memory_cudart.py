@@ -61,6 +61,12 @@ class CudartMemory:
         array = np.ctypeslib.as_array((ctypes.c_uint8 * max(size, 1)).from_address(int(pointer.value or 0)))
         return array, int(address.value or 0)
 
+    def unpin(self, array: Any) -> None:
+        address = address_of(array)
+        if address in self._pinned:
+            self._pinned.remove(address)
+            self._call("cudaFreeHost", ctypes.c_void_p(address))
+
     def upload(self, address: int, array: Any, stream: int) -> None:
         self._copy(address, address_of(array), array.nbytes, _TO_DEVICE, stream)
 
@@ -93,13 +99,19 @@ class CudartMemory:
         finally:
             self._call("cudaStreamEndCapture", ctypes.c_void_p(stream), ctypes.byref(graph))
         # CUDA 11's function has two more arguments; later ones ignore what is in their registers.
-        self._call(
-            "cudaGraphInstantiate", ctypes.byref(executable), graph, ctypes.c_ulonglong(0), None, ctypes.c_size_t(0)
-        )
+        try:
+            self._call(
+                "cudaGraphInstantiate", ctypes.byref(executable), graph, ctypes.c_ulonglong(0), None, ctypes.c_size_t(0)
+            )
+        finally:
+            self._call("cudaGraphDestroy", graph)
         return int(executable.value or 0)
 
     def launch(self, graph: int, stream: int) -> None:
         self._call("cudaGraphLaunch", ctypes.c_void_p(graph), ctypes.c_void_p(stream))
+
+    def discard(self, graph: int) -> None:
+        self._call("cudaGraphExecDestroy", ctypes.c_void_p(graph))
 
     def close(self) -> None:
         for address in list(self._allocated):

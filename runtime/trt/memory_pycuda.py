@@ -43,6 +43,9 @@ class PycudaMemory:
         array = self._driver.pagelocked_empty(max(size, 1), "uint8", mem_flags=flags)
         return array, int(array.base.get_device_pointer())
 
+    def unpin(self, array: Any) -> None:
+        """pycuda's arrays free their pages when nobody holds them any more."""
+
     def upload(self, address: int, array: Any, stream: int) -> None:
         self._driver.memcpy_htod_async(address, array, self._streams[stream])
 
@@ -62,6 +65,9 @@ class PycudaMemory:
 
     def launch(self, graph: int, stream: int) -> None:
         raise DeviceError(USAGE, "pycuda launches no CUDA graphs", "--cuda-backend cudart")
+
+    def discard(self, graph: int) -> None:
+        raise DeviceError(USAGE, "pycuda has no CUDA graphs", "--cuda-backend cudart")
 
     def close(self) -> None:
         for address in list(self._allocated):

@@ -10,6 +10,18 @@ from .faults import INTEGRITY, USAGE, DeviceError
 from .memory import DeviceMemory
 
 
+def numpy_type(trt: Any, datatype: Any) -> Any:
+    """numpy's name of a TensorRT type. `trt.nptype` of 8.5 asks numpy for `bool`, which numpy lost with 1.24.
+
+    Raises:
+        DeviceError: None that images have.
+    """
+    for name, known in (("FLOAT", np.float32), ("HALF", np.float16), ("UINT8", np.uint8)):
+        if datatype == getattr(trt.DataType, name, None):
+            return np.dtype(known)
+    raise DeviceError(INTEGRITY, f"the engine's image is of type {datatype}, wanted floats or 8-bit pixels")
+
+
 class Session:
     """An engine with its buffers. `run` may be called again and again; buffers grow when a shape does.
 
@@ -20,16 +32,26 @@ class Session:
         log: A TensorRT logger with `errors`.
         graphs: Record the launches of a shape and launch them as one.
         shared: The device shares its memory with the CPU, as a Jetson does: images are not copied.
+        dla: Core of the deep learning accelerator that the engine was built for, or None.
 
     Raises:
         DeviceError: TensorRT cannot load the engine.
     """
 
     def __init__(
-        self, trt: Any, engine: bytes, memory: DeviceMemory, log: Any, graphs: bool = True, shared: bool = False
+        self,
+        trt: Any,
+        engine: bytes,
+        memory: DeviceMemory,
+        log: Any,
+        graphs: bool = True,
+        shared: bool = False,
+        dla: int | None = None,
     ) -> None:
         self._trt, self._memory, self._log = trt, memory, log
         self._runtime = trt.Runtime(log)
+        if dla is not None:
+            self._runtime.DLA_core = dla  # what the builder was told is not in the engine
         self._engine = self._runtime.deserialize_cuda_engine(engine)
         if self._engine is None:
             reason = log.errors[-1] if getattr(log, "errors", None) else "no reason given"
@@ -43,9 +65,10 @@ class Session:
         if len(inputs) != 1 or len(outputs) != 1:
             raise DeviceError(INTEGRITY, f"the engine has tensors {names}, wanted one image in and one out")
         self.input, self.output = inputs[0], outputs[0]
-        self.dtype = np.dtype(trt.nptype(self._engine.get_tensor_dtype(self.input)))
+        self.dtype = numpy_type(trt, self._engine.get_tensor_dtype(self.input))
         self._stream = memory.stream()
         self._device: dict[str, tuple[int, int]] = {}
+        self._pages: dict[str, tuple[Any, int]] = {}
         self._host: dict[str, Any] = {}
         self._shape: tuple[int, ...] | None = None
         self._graphs, self._graph, self._shared = graphs, 0, shared
@@ -82,29 +105,47 @@ class Session:
             raise DeviceError(
                 USAGE, f"the engine takes shapes from {smallest} to {largest}, not {shape}", "use smaller tiles"
             )
-        self._shape, self._graph = None, 0
+        self._shape = None
+        self._forget()
         if not self._context.set_input_shape(self.input, shape):
             raise DeviceError(USAGE, f"the engine does not take shape {shape}")
         for name in (self.input, self.output):
             wanted = tuple(self._context.get_tensor_shape(name))
-            dtype = np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name)))
+            dtype = numpy_type(self._trt, self._engine.get_tensor_dtype(name))
             size = int(np.prod(wanted)) * dtype.itemsize
-            if self._shared:
-                host, address = self._memory.mapped(size)
-                self._context.set_tensor_address(name, address)
-                self._host[name] = host[:size].view(dtype).reshape(wanted)
-                continue
-            address, capacity = self._device.get(name, (0, 0))
-            if size > capacity:
-                if address:
-                    self._memory.free(address)
-                address, capacity = self._memory.allocate(size), size
-                self._device[name] = (address, capacity)
-            self._context.set_tensor_address(name, address)
-            self._host[name] = self._memory.pinned(size)[:size].view(dtype).reshape(wanted)
+            pages, shared_address = self._host_pages(name, size)
+            self._context.set_tensor_address(name, shared_address if self._shared else self._on_device(name, size))
+            self._host[name] = pages[:size].view(dtype).reshape(wanted)
         self._shape = shape
         if self._graphs:
             self._record()
+
+    def _on_device(self, name: str, size: int) -> int:
+        """Address of a buffer that is at least so large. A smaller one is forgotten before anything can fail."""
+        address, capacity = self._device.pop(name, (0, 0))
+        if size > capacity:
+            if address:
+                self._memory.free(address)
+            address, capacity = self._memory.allocate(size), size
+        self._device[name] = (address, capacity)
+        return address
+
+    def _host_pages(self, name: str, size: int) -> tuple[Any, int]:
+        """The same on the host, with its address on a device that shares its memory, else 0."""
+        held = self._pages.pop(name, None)
+        if held is None or len(held[0]) < size:
+            self._host.pop(name, None)
+            if held is not None:
+                self._memory.unpin(held[0])
+            held = self._memory.mapped(size) if self._shared else (self._memory.pinned(size), 0)
+        self._pages[name] = held
+        return held
+
+    def _forget(self) -> None:
+        """Give back the recorded graph."""
+        graph, self._graph = self._graph, 0
+        if graph:
+            self._memory.discard(graph)
 
     def _record(self) -> None:
         """The first launch of a shape sets things up that must not be recorded, so it runs before."""
@@ -131,5 +172,6 @@ class Session:
 
     def close(self) -> None:
         """Release everything."""
+        self._forget()
         self._context = self._engine = self._runtime = None
         self._memory.close()

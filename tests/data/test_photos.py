@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from ensharpen_edge.data.crops import CropSampler
 from ensharpen_edge.data.duplicates import SAME_PICTURE, find_overlap, fingerprint, refuse_overlap
 from ensharpen_edge.data.photos import PhotoSet, held_out_of, is_held_out, list_photos
 from ensharpen_edge.data.shards import ShardConfig, ShardSource, shard_files
-from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.imaging.decode import read_photo
 
 
@@ -110,6 +112,45 @@ def test_broken_links_are_named_and_skipped(tmp_path, photo):
         assert "gone.png" in photos.skipped[0]
 
 
+def test_links_that_lead_back_and_strange_names(tmp_path, photo, monkeypatch):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    assert len(list_photos(tmp_path)) == 2
+    with Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")).open("wb") as file:
+        file.write((tmp_path / "a.png").read_bytes())
+    for cache in (None, tmp_path.with_name("cache")):
+        photos = load_photos(tmp_path, cache=cache)
+        assert photos.names == ("a.png", "b.png")
+        assert "is not UTF-8" in photos.skipped[0]
+
+    def full(path):
+        raise MemoryError
+
+    monkeypatch.setattr("ensharpen_edge.data.cache.read_photo", full)
+    with pytest.raises(BadInputError, match="no usable photograph") as error:
+        load_photos(tmp_path)
+    assert "does not fit into memory" in str(error.value.hint)
+
+
+def test_the_cache_keeps_one_state_of_a_folder(tmp_path, photo):
+    folder, cache = tmp_path / "photos", tmp_path / "cache"
+    folder.mkdir()
+    Image.fromarray(photo).save(folder / "a.png")
+    load_photos(folder, cache=cache)
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.fromarray(photo).save(other / "a.png")
+    load_photos(other, cache=cache)
+    abandoned = cache / ".0123-abc.u8"
+    abandoned.write_bytes(b"pixels")
+    os.utime(abandoned, (0, 0))
+    Image.fromarray(photo[::-1].copy()).save(folder / "b.png")
+    assert len(load_photos(folder, cache=cache)) == 2
+    assert len(list(cache.glob("*.u8"))) == len(list(cache.glob("*.json"))) == 2
+    assert not abandoned.exists()
+
+
 def test_the_same_picture_is_recognised_and_others_are_not(photo_folder, tmp_path, photo):
     names = sorted(photo_folder.glob("*.png"))
     prints = [fingerprint(read_photo(name).rgb) for name in names]
@@ -186,6 +227,8 @@ def test_processes_read_different_shards(shards):
 
 
 def test_missing_and_useless_shards(tmp_path):
+    with pytest.raises(UsageError, match="braces"):
+        shard_files("set-{000..063.tar")
     with pytest.raises(BadInputError, match="2 of 2 are missing"):
         shard_files(str(tmp_path / "x-{0..1}.tar"))
     (tmp_path / "cut.tar").write_bytes(b"garbage" * 200)

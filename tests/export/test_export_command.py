@@ -194,8 +194,10 @@ def test_the_gate_can_be_made_stricter(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--precision", "fp32", "--calib", "."), "are for precisions with codes, not for fp32 of onnx"),
-        (("--precision", "fp16", "--scheme", "onnx"), "not for fp16 of onnx"),
+        (("--precision", "fp32", "--calib", "."), "--calib: would do nothing: no precision with codes"),
+        (("--precision", "fp16", "--scheme", "onnx"), "--scheme: would do nothing"),
+        (("--precision", "int8", "--plan-drop", "0"), "--plan-drop: would do nothing: the plan is a finished one"),
+        (("--precision", "int8", "-n", "5", "--crop", "64"), "-n, --crop: would do nothing: the calibration"),
         (("--require-delegate", "gpu"), "--require-delegate is for tflite files"),
     ],
 )

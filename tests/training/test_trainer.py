@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import multiprocessing
+import os
+import signal
 
 import pytest
 import torch
 
-from ensharpen_edge.data.photos import is_held_out
+from ensharpen_edge.data.photos import PhotoSet, is_held_out
 from ensharpen_edge.data.source import FolderSource
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
@@ -21,11 +24,14 @@ from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels
 from ensharpen_edge.training.distillation.teacher import open_teacher
 from ensharpen_edge.training.ema import WeightAverage
 from ensharpen_edge.training.interruption import InterruptedRun
-from ensharpen_edge.training.launch import Hardware, emulates_bf16
+from ensharpen_edge.training.launch import Hardware, emulates_bf16, shared_out, start
 from ensharpen_edge.training.log import LOG_FILE
 from ensharpen_edge.training.losses.adversarial import AdversarialConfig
 from ensharpen_edge.training.losses.registry import LossTerm
+from ensharpen_edge.training.recipe import find_recipe, load_recipe
+from ensharpen_edge.training.state import save_weights
 from ensharpen_edge.training.step import STATE_FILE
+from ensharpen_edge.training.tasks import make_tasks, sharp_side
 from ensharpen_edge.training.trainer import Intervals, step_seconds
 from ensharpen_edge.training.validation import validate, validation_set
 
@@ -237,15 +243,12 @@ def test_half_precision_really_rounds(make_trainer, few, tmp_path):
 def test_a_run_goes_on_with_the_same_materials_only(make_trainer, few, tmp_path):
     make_trainer(few, tmp_path, key="these").save()
     assert make_trainer(few, tmp_path, key="these").resume()
-    with pytest.raises(IntegrityError, match="materials: these -> those"):
+    with pytest.raises(IntegrityError, match="the photographs, labels or teacher have changed"):
         make_trainer(few, tmp_path, key="those").resume()
 
 
 def test_an_interruption_waits_for_the_end_of_a_step(make_trainer, few, tmp_path):
     """Ctrl-C in the middle of a step: the state that is saved is that of a whole step."""
-    import os
-    import signal
-
     trainer = make_trainer(few, tmp_path / "cut")
     step = trainer.stepper.step
 
@@ -334,6 +337,7 @@ def test_weight_average_follows_its_formula():
         {"group": 0},
         {"steps": 0, "minutes": float("inf")},
         {"stages": (Stage(mix="fog"),)},
+        {"stages": (Stage(depth=1.0), Stage(depth=0.5))},
     ],
     ids=str,
 )
@@ -350,6 +354,70 @@ def test_impossible_hardware():
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="CUDA"):
             Hardware("cuda")
+
+
+def test_half_precision_without_a_range_is_for_gpus(few):
+    with pytest.raises(UsageError, match="16-mixed is for GPUs"):
+        start(dataclasses.replace(few, precision="16-mixed"), Hardware("cpu", threads=torch.get_num_threads()))
+
+
+@pytest.mark.parametrize("name", ["nano", "small", "base", "teacher"])
+@pytest.mark.parametrize("processes", [2, 8])
+def test_every_recipe_can_be_shared_out(name, processes):
+    config = shared_out(load_recipe(find_recipe(name), {"steps": 100}), processes)
+    timeline = place_by_steps(config.stages, config.steps)
+    for rank in range(processes):
+        BatchSource(config, timeline, FolderSource(PhotoSet((), ())), rank=rank, world=processes)
+    with pytest.raises(UsageError, match="cannot be shared by 7 processes"):
+        shared_out(config, 7)
+
+
+def test_workers_leave_signals_to_the_loop(few, photos):
+    """A batch system's SIGTERM goes to every process of a run: the loop saves, and needs its workers until then."""
+    timeline = place_by_steps(few.stages, few.steps)
+    batches = iterate_batches(BatchSource(few, timeline, FolderSource(photos.split()[0])), 0, CPU, workers=1)
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(worker.pid, number)
+    assert len(list(batches)) == timeline.total - 1
+
+
+@pytest.mark.parametrize("lost", ["gone", "other"])
+def test_without_the_best_weights_there_was_no_best(lost, make_trainer, few, tmp_path):
+    first = make_trainer(few, tmp_path)
+    first.run(lambda _: None)
+    assert make_trainer(few, tmp_path).resume()
+    if lost == "gone":
+        first.best_file.unlink()
+    else:
+        save_weights(first.best_file, make_trainer(few, tmp_path / "new").average)
+    again = make_trainer(few, tmp_path)
+    again.resume()
+    assert again.progress.best_psnr == float("-inf")
+    assert again.progress.step == few.steps
+
+
+def test_growing_networks_are_validated_as_they_are_trained(make_trainer, few, tmp_path):
+    stages = (dataclasses.replace(few.stages[0], depth=0.5), few.stages[1])
+    trainer = make_trainer(dataclasses.replace(few, stages=stages), tmp_path, Intervals(validations=8))
+    records: list[dict] = []
+    trainer.run(records.append)
+    scores = {r["step"]: r["val_psnr"] for r in records if "val_psnr" in r}
+    deep = {step: score for step, score in scores.items() if step > 12}
+    assert trainer.progress.best_step in deep, "what ran fewer blocks is another network"
+    assert trainer.progress.best_psnr == pytest.approx(max(deep.values()), abs=1e-3)
+
+
+def test_other_tasks_leave_a_colour_cast_alone(few, photos):
+    generator = torch.Generator().manual_seed(0)
+    side = sharp_side(32, 1)
+    sharp = torch.from_numpy(FolderSource(photos).sampler(0, side).draw(4, generator).pixels).float() / 255.0
+    together = make_tasks(sharp, ("sharpen", "colour"), MIXES["identity"], torch.Generator().manual_seed(1), 1.0)
+    alone = make_tasks(sharp, ("sharpen",), MIXES["identity"], torch.Generator().manual_seed(1), 1.0)
+    change = (together.degraded - together.targets["sharpen"]).abs().mean()
+    assert change < 0.3 * (together.degraded - together.targets["colour"]).abs().mean()
+    assert (together.targets["colour"] - alone.targets["sharpen"]).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def write_labels(
                 "fingerprints": photos.fingerprints,
             }
             temporary.write_text(json.dumps(contents), encoding="utf-8")
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise BadInputError(f"{target}: cannot write labels ({error})", hint="finished labels are kept") from error
     return target
 

@@ -42,9 +42,13 @@ class VggBackbone(nn.Module):
         self.pooled_before = tuple(i for i in range(1, len(numbers)) if numbers[i] - numbers[i - 1] > 2)
         self.convolutions = nn.ModuleList()
         for number in numbers:
-            weight = stored[f"features.{number}.weight"].float()
+            weight, bias = stored[f"features.{number}.weight"].float(), stored.get(f"features.{number}.bias")
+            if weight.ndim != 4 or weight.shape[2:] != (3, 3) or bias is None:
+                raise BadInputError(
+                    f"{path}: features.{number} is no 3x3 convolution with a bias", hint="a VGG is wanted"
+                )
             convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
-            convolution.load_state_dict({"weight": weight, "bias": stored[f"features.{number}.bias"].float()})
+            convolution.load_state_dict({"weight": weight, "bias": bias.float()})
             self.convolutions.append(convolution)
         self.register_buffer("mean", torch.tensor(_MEAN)[None, :, None, None], persistent=False)
         self.register_buffer("deviation", torch.tensor(_DEVIATION)[None, :, None, None], persistent=False)

@@ -17,6 +17,7 @@ class FakeMemory:
     def __init__(self, limit=1 << 40, records=True):
         self.blocks, self.limit, self.records = {}, limit, records
         self.next, self.log = 1000, []
+        self.pages, self.graphs = [], 0
         self.closed = False
 
     def allocate(self, size):
@@ -30,12 +31,17 @@ class FakeMemory:
         del self.blocks[address]
 
     def pinned(self, size):
-        return np.zeros(size, np.uint8)
+        self.pages.append(np.zeros(size, np.uint8))
+        return self.pages[-1]
 
     def mapped(self, size):
         self.next += 1
         self.blocks[self.next] = np.zeros(size, np.uint8)
+        self.pages.append(self.blocks[self.next])
         return self.blocks[self.next], self.next
+
+    def unpin(self, array):
+        self.pages = [page for page in self.pages if page is not array]
 
     def upload(self, address, array, stream):
         self.log.append("upload")
@@ -58,7 +64,12 @@ class FakeMemory:
         if not self.records:
             raise DeviceError(2, "records nothing")
         self.recorded = work
+        self.graphs += 1
         return 99
+
+    def discard(self, graph):
+        assert graph == 99
+        self.graphs -= 1
 
     def launch(self, graph, stream):
         assert graph == 99
@@ -131,6 +142,7 @@ def fake_tensorrt(memory, version="10.3.0"):
     class Runtime:
         def __init__(self, log):
             self.log = log
+            self.DLA_core = -1
 
         def deserialize_cuda_engine(self, content):
             try:
@@ -143,7 +155,7 @@ def fake_tensorrt(memory, version="10.3.0"):
         __version__=version,
         Runtime=Runtime,
         TensorIOMode=Mode,
-        nptype=np.dtype,
+        DataType=SimpleNamespace(FLOAT="float32", HALF="float16", UINT8="uint8"),
         LayerInformationFormat=SimpleNamespace(JSON="json"),
     )
 

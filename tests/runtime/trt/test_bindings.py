@@ -76,7 +76,7 @@ needed = {
     "ICudaEngine": "num_io_tensors get_tensor_name get_tensor_mode get_tensor_dtype get_tensor_profile_shape "
                    "create_execution_context create_engine_inspector",
     "IExecutionContext": "set_input_shape get_tensor_shape set_tensor_address execute_async_v3",
-    "Runtime": "deserialize_cuda_engine",
+    "Runtime": "deserialize_cuda_engine DLA_core",
     "Builder": "create_network create_builder_config create_optimization_profile build_serialized_network",
     "OnnxParser": "parse num_errors get_error",
     "IBuilderConfig": "add_optimization_profile create_timing_cache set_timing_cache get_timing_cache progress_monitor "
@@ -87,7 +87,9 @@ needed = {
 }
 wanted = [(c, n) for c, names in needed.items() for n in names.split()]
 result["missing"] = [f"{c}.{n}" for c, n in wanted if not hasattr(getattr(trt, c), n)]
-result["nptype"] = str(trt.nptype(trt.DataType.UINT8))
+from ensharpen_edge.runtime.trt.session import numpy_type
+kinds = (trt.DataType.FLOAT, trt.DataType.HALF, trt.DataType.UINT8)
+result["numpy"] = [numpy_type(trt, kind).name for kind in kinds]
 result["mode"] = trt.TensorIOMode.INPUT.name
 result["form"] = trt.LayerInformationFormat.JSON.name
 result["log"] = [said, log.errors]
@@ -130,8 +132,8 @@ def test_every_name_that_is_used_exists(release, libraries, tmp_path):
     assert release.startswith(".".join(map(str, result["version"])))
     assert all(flags == ["GPU_FALLBACK"] for flags in result["flags"])
     assert all(result["network"]), "every network is strongly typed"
-    assert "uint8" in result["nptype"]
+    assert result["numpy"] == ["float32", "float16", "uint8"]
     if release == "10.3":
-        assert result["cache"] == "TRT-10300-EntropyCalibration2\nimage: 3c010204\n"
+        assert result["cache"] == "TRT-100300-EntropyCalibration2\nimage: 3c010204\n"
     assert ("cache" in result) == (not release.startswith("11"))
     assert result["log"] == [["TensorRT: careful"], ["broken"]]

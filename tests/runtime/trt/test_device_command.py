@@ -14,12 +14,12 @@ import pytest
 
 import ensharpen_edge.runtime.trt as package
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.errors import IntegrityError, MissingToolError
+from ensharpen_edge.errors import IntegrityError, MissingToolError, UsageError
 from ensharpen_edge.runtime.trt.build import check_shapes
-from ensharpen_edge.runtime.trt.device_command import choose, explain, psnr
+from ensharpen_edge.runtime.trt.device_command import _facts, choose, explain, psnr
 from ensharpen_edge.runtime.trt.driver import Gpu, find_gpu
 from ensharpen_edge.runtime.trt.faults import DeviceError
-from ensharpen_edge.runtime.trt.kit import open_kit, write_artifact
+from ensharpen_edge.runtime.trt.kit import check_destination, open_kit, write_artifact
 
 MODULES = sorted(Path(package.__file__).parent.glob("*.py"))
 SHAPES = ((1, 3, 64, 64), (1, 3, 720, 1280), (1, 3, 1088, 1920))
@@ -86,7 +86,7 @@ def test_a_dry_run_explains_every_jetpack(kit):
 
 def test_a_dry_run_for_the_accelerator_shows_its_graph_where_there_is_one(kit):
     lines = []
-    explain(open_kit(kit), ((1, 3, 128, 128),) * 3, lines.append, accelerator=True)
+    explain(open_kit(kit), ((1, 3, 128, 128),) * 3, lines.append, dla=0)
     text = "\n".join(lines)
     assert "1. fp16 from dla.onnx" in text
     assert text.count("drives no accelerator") == 3, "JetPack 7"
@@ -167,7 +167,7 @@ def test_shapes_in_order():
 @pytest.fixture
 def built(kit, tmp_path):
     """An artifact as the device writes it, with an engine of nonsense."""
-    facts = {"tensorrt": "10.3.0", "compute_capability": "8.7", "rebuild": "python3 build_engine.py"}
+    facts = {"tensorrt": "10.3.0", "compute_capability": "8.7", "gpu": "Orin", "rebuild": "python3 build_engine.py"}
     write_artifact(open_kit(kit), tmp_path / "engine", b"engine", "fp16", facts, SHAPES)
     return Artifact.open(tmp_path / "engine")
 
@@ -189,6 +189,38 @@ def test_engines_of_other_devices_are_refused_before_they_are_loaded(built):
     assert "build_engine.py" in str(error.value.hint)
     with pytest.raises(IntegrityError, match=r"compute capability 8\.7, here is 9\.0"):
         check_origin(built, Gpu("Hopper", 9, 0, False, 13000), "10.3.0")
+    with pytest.raises(IntegrityError, match="the GPU Orin, here is RTX 3050"):
+        check_origin(built, Gpu("RTX 3050", 8, 7, False, 12060), "10.3.0")
+
+
+def test_destinations_are_looked_at_before_anything_is_built(kit, tmp_path):
+    opened = open_kit(kit)
+    check_destination(opened, tmp_path / "deep" / "engine")
+    for folder in (kit, kit / ".", kit.parent):
+        with pytest.raises(DeviceError, match="holds the kit") as error:
+            check_destination(opened, folder)
+        assert error.value.code == 2
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(DeviceError, match="exists and is no engine"):
+        check_destination(opened, tmp_path / "taken")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DeviceError, match="cannot be written to") as error:
+        check_destination(opened, tmp_path / "file" / "engine")
+    assert error.value.code == 9
+    done = call(kit, "--workspace", "-1", "--dry-run")
+    assert done.returncode == 2
+    assert "no number of MiB" in done.stderr
+
+
+def test_an_engine_of_another_graph_than_the_judged_one_says_so(kit, tmp_path):
+    from ensharpen_edge.benchmarks.comparing import gate_quality
+
+    facts = {"measured": [_facts(row("fp32", 1.0, float("inf")))]}
+    write_artifact(open_kit(kit), tmp_path / "engine", b"engine", "fp32", facts, SHAPES)
+    artifact = Artifact.open(tmp_path / "engine")
+    assert artifact.manifest.graph["measured"][0]["psnr"] is None
+    with pytest.raises(UsageError, match=r"judged fp16\.onnx"):
+        gate_quality(artifact)
 
 
 def test_the_runtime_without_a_driver(built):

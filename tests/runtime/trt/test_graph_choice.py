@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from ensharpen_edge.runtime.trt.faults import DeviceError
-from ensharpen_edge.runtime.trt.graph_choice import attempts, parse_version, trtexec_line
+from ensharpen_edge.runtime.trt.graph_choice import (
+    accelerator_attempts,
+    attempts,
+    cache_header,
+    parse_version,
+    trtexec_line,
+)
 from ensharpen_edge.runtime.trt.jetpack import JETPACKS
 
 SHAPES = ("1x3x64x64", "1x3x720x1280", "1x3x1088x1920")
@@ -36,6 +42,21 @@ def test_lines_for_nvidias_tool():
     assert "--minShapes=image:1x3x64x64" in old
     assert trtexec_line(attempts("fp16", (10, 3))[0], (10, 3), SHAPES).endswith("--stronglyTyped")
     assert "Typed" not in trtexec_line(attempts("fp16", (11, 0))[0], (11, 0), SHAPES)
+
+
+def test_lines_for_graphs_of_one_size_and_for_the_accelerator():
+    fixed = ("1x3x512x768",) * 3
+    assert "Shapes" not in trtexec_line(attempts("fp16", (10, 3))[0], (10, 3), fixed)
+    line = trtexec_line(accelerator_attempts("int8", (10, 3))[0], (10, 3), fixed, dla=1)
+    assert "--useDLACore=1 --allowGPUFallback --calib=dla.cache --fp16 --int8" in line
+    assert "calib" not in trtexec_line(accelerator_attempts("fp16", (8, 5))[0], (8, 5), fixed, dla=0)
+
+
+@pytest.mark.parametrize(
+    ("version", "number"), [("8.5.2", 8502), ("8.6.2.3", 8602), ("10.3.0", 100300), ("10.7", 100700)]
+)
+def test_headers_of_calibration_caches(version, number):
+    assert cache_header(version) == f"TRT-{number}-EntropyCalibration2"
 
 
 @pytest.mark.parametrize("text", ["7.2.3", "8.4.1", "x", ""])

@@ -33,6 +33,36 @@ def test_it_computes_and_grows(rng):
     assert len(memory.blocks) == 2, "what was too small is freed"
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_changing_shapes_need_no_more_memory_than_the_largest(rng, shared):
+    session, memory = opened(shared=shared)
+    for _ in range(20):
+        for shape in ((1, 3, 48, 32), (1, 3, 32, 48), (1, 3, 16, 16)):
+            session.run(rng.random(shape, dtype=np.float32))
+    assert len(memory.pages) == 2
+    assert memory.graphs == 1
+    session.close()
+    assert memory.graphs == 0
+
+
+def test_after_a_window_that_was_too_large_smaller_ones_work(rng):
+    session, memory = opened(fake.FakeMemory(limit=4 * 3 * 48 * 48))
+    fits = rng.random((1, 3, 48, 48), dtype=np.float32)
+    session.run(fits)
+    with pytest.raises(MemoryError):
+        session.run(rng.random((1, 3, 64, 64), dtype=np.float32))
+    small = rng.random((1, 3, 32, 32), dtype=np.float32)
+    assert np.array_equal(session.run(small), small * np.float32(0.5))
+    assert set(memory.blocks) >= {address for address, _ in session._device.values()}
+
+
+def test_an_accelerators_core_is_told_to_the_runtime():
+    memory = fake.FakeMemory()
+    log = SimpleNamespace(errors=[])
+    session = Session(fake.fake_tensorrt(memory), fake.engine_bytes(), memory, log, dla=1)
+    assert session._runtime.DLA_core == 1
+
+
 def test_one_shape_is_launched_as_a_graph(rng):
     session, memory = opened()
     first, second = (rng.random((1, 3, 32, 32), dtype=np.float32) for _ in range(2))
