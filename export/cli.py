@@ -199,13 +199,18 @@ def export(
         try:
             with console.status("starting") as status:
                 result = export_model(request, lambda text: status.update(text))
-        except (ParityError, QualityError):
+        except (ParityError, QualityError) as error:
             folder = out / artifact_name(model, target, part)
-            console.print(f"no artifact was written; report: {folder}.report.json")
+            console.print(f"no {folder.name} was written; report: {folder}.report.json")
             if folder.exists():
                 console.print(f"warning: {folder} is that of an earlier export")
+            if json_output:
+                failure = {"artifact": str(folder), "error": str(error), "exit_code": int(error.exit_code)}
+                print_json([*(result_dict(earlier) for earlier in results), failure])
             raise
         results.append(result)
+        if result.replaced:
+            console.print(f"note: {result.artifact.path} was another one before: {'; '.join(result.replaced)}")
         if not json_output:
             print_result(result, limits)
     if json_output:

@@ -19,6 +19,7 @@ from ensharpen_edge import __version__
 from ensharpen_edge.artifact import (
     FLOAT_DTYPE,
     GOLDEN,
+    MANIFEST,
     Artifact,
     IoContract,
     Manifest,
@@ -29,7 +30,7 @@ from ensharpen_edge.artifact import (
 )
 from ensharpen_edge.calibration.table import load_table
 from ensharpen_edge.data.photos import list_photos
-from ensharpen_edge.errors import BadInputError, EnsharpenError, ParityError
+from ensharpen_edge.errors import BadInputError, EnsharpenError, IntegrityError, ParityError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
 from ensharpen_edge.export.gate import GatePair, GateReport, check_quality, score_pairs
@@ -68,12 +69,14 @@ class ExportResult:
         artifact: Verified on disk.
         parity, gate: What the gates saw.
         seconds: Wall time.
+        replaced: How the artifact that was there before differed in what feeds it or in its weights.
     """
 
     artifact: Artifact
     parity: ParityReport
     gate: GateReport
     seconds: float
+    replaced: tuple[str, ...] = ()
 
 
 def artifact_name(model: str, target: str, precision: str) -> str:
@@ -106,7 +109,7 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
         list_photos(folder)  # the gate comes last, and a mistyped folder should not
     name = artifact_name(request.model, request.target, request.precision)
     path, report = request.out / name, request.out / f"{name}.report.json"
-    started = time.monotonic()
+    started, earlier = time.monotonic(), _earlier(path)
     evidence: dict[str, Any] = {"artifact": name, "model": request.model, "checkpoint": checkpoint.sha256}
     if request.fault:
         evidence["drill"] = request.fault
@@ -122,7 +125,29 @@ def export_model(request: ExportRequest, step: Step = lambda _text: None) -> Exp
             raise BadInputError(f"the export of {name} failed: {type(error).__name__}: {error}") from error
         seconds = time.monotonic() - started
         _write_report(report, evidence | {"passed": True, "seconds": round(seconds, 2)})
-    return ExportResult(Artifact.open(path), parity, gate, seconds)
+    artifact = Artifact.open(path)
+    return ExportResult(artifact, parity, gate, seconds, _differences(earlier, artifact.manifest))
+
+
+def _earlier(path: Path) -> Manifest | None:
+    """Of the artifact that is about to be replaced, if there is one."""
+    try:
+        return Manifest.from_json((path / MANIFEST).read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError, IntegrityError):
+        return None
+
+
+def _differences(earlier: Manifest | None, now: Manifest) -> tuple[str, ...]:
+    """What an app that was fed the earlier artifact would notice."""
+    if earlier is None:
+        return ()
+    facts = {
+        "weights": (m.source.get("checkpoint_sha256", "")[:12] for m in (earlier, now)),
+        "images": (f"{m.io.dtype} {m.io.layout}" for m in (earlier, now)),
+        "size": (f"{m.shape.height}x{m.shape.width}" if m.shape.height else "any" for m in (earlier, now)),
+    }
+    pairs = {name: tuple(values) for name, values in facts.items()}
+    return tuple(f"{name} {before} -> {after}" for name, (before, after) in pairs.items() if before != after)
 
 
 def _build(

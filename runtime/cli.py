@@ -83,12 +83,12 @@ def parse_tile(text: str) -> TileChoice:
     raise UsageError(f"--tile must be 'auto', 'off' or a number of pixels, got {text!r}")
 
 
-def output_paths(photos: list[Path], folder: Path, suffix: str | None) -> list[Path]:
+def output_paths(photos: list[Path], folder: Path, suffix: str | None, overwrite: bool = False) -> list[Path]:
     """Where each photograph goes.
 
     Raises:
-        UsageError: Two would get the same name, one would overwrite a source or a file beside the sources, or an
-            unknown format.
+        UsageError: Two would get the same name, one would overwrite a source, a file beside the sources or, unless
+            `overwrite`, any file at all; or an unknown format.
     """
     if suffix is not None and f".{suffix}" not in SUFFIXES:
         raise UsageError(f"--format {suffix!r} is not written", hint=f"known: {', '.join(s[1:] for s in SUFFIXES)}")
@@ -104,6 +104,8 @@ def output_paths(photos: list[Path], folder: Path, suffix: str | None) -> list[P
         beside = folder.resolve() in source_folders and os.path.lexists(target)
         if beside or target.resolve() in sources:
             raise UsageError(f"{target}: exists beside the photographs", hint="choose another folder with -o")
+        if os.path.lexists(target) and not overwrite:
+            raise UsageError(f"{target}: exists already", hint="choose another folder with -o, or add --overwrite")
         targets[key if photo.name else str(photo)] = (photo, target)
     return [target for _, target in targets.values()]
 
@@ -135,15 +137,15 @@ def process(
     try:
         if source.is_dir():
             raise BadInputError(f"{source}: is a folder", hint=f"give {source}/*.jpg")
-        check_writable(target)
         start = time.perf_counter()
         photo = read_photo(source)
         decoded = time.perf_counter()
+        check_writable(target)
         height, width, notes = photo.height, photo.width, photo.notes
         sharp, timing = sharpen_photo(artifact, engine, photo, tile, update, buffer)
         del photo  # a 48-megapixel source need not stay in memory while its result is encoded
         before_encode = time.perf_counter()
-        write_photo(sharp, target)
+        notes += write_photo(sharp, target)
         encode = time.perf_counter() - before_encode
     except OutOfMemoryError as error:
         return PhotoResult(source, error=OutOfMemoryError(f"{source}: {error}"))
@@ -167,6 +169,7 @@ def run(
         str, typer.Option(help="'auto', 'off', or tile side in pixels. Never changes the result.")
     ] = "auto",
     format: Annotated[str | None, typer.Option(help="Write jpg, png, webp or tif instead of the source's.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are in the folder.")] = False,
     device: Annotated[
         str, typer.Option(help="Where the backend runs: cpu, cuda; for coreml on a Mac also gpu, ane, all.")
     ] = "cpu",
@@ -182,7 +185,8 @@ def run(
 ) -> None:
     """Sharpen photographs.
 
-    Several photographs are independent: a damaged one is named, the others are written, and the exit code is 9.
+    Several photographs are independent: a damaged one is named, the others are written, and the exit code is 9, or
+    that of the only kind of error.
 
     [bold]Examples[/]
 
@@ -191,13 +195,15 @@ def run(
       ensharpen-run build/nano-onnx-fp32 *.jpg -o sharp --tile 512 --threads 2 --json
     """
     choice = parse_tile(tile)
-    targets = output_paths(photos, output, format)
+    targets = output_paths(photos, output, format, overwrite)
     opened = Artifact.open(artifact)
     if isinstance(choice, int):
         check_tileable(opened)
     check_views(self_ensemble)
     if cuda_backend and opened.manifest.target != "trt":
         raise UsageError(f"--cuda-backend is for TensorRT engines, {artifact} is for {opened.manifest.target}")
+    if threads and opened.manifest.target in ("coreml", "trt"):
+        raise UsageError(f"--threads is for CPUs' own runtimes, {artifact} is for {opened.manifest.target}")
     prepare_folder(output)
     engine = open_engine(opened, f"cuda:{cuda_backend}" if cuda_backend else device, threads)
     if self_ensemble > 1:
@@ -224,7 +230,8 @@ def run(
         for error in failed:
             print_error(error)
     if failed:
-        raise typer.Exit(int(ExitCode.BAD_INPUT))
+        codes = {error.exit_code for error in failed}
+        raise typer.Exit(int(codes.pop() if len(codes) == 1 else ExitCode.BAD_INPUT))
 
 
 def _updater(update: Any, task: TaskID) -> Progress:  # noqa: ANN401 (rich's bound method)

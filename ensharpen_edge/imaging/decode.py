@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from ensharpen_edge.errors import BadInputError, EnsharpenError
 from ensharpen_edge.imaging.photo import U8, Photo
@@ -20,6 +22,12 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 _GREY_MODES = {"1", "L", "LA", "La"}
 _ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
+_MOST_PIXELS = 500_000_000
+"""Of a picture: phones take 200 megapixels, and a small file can claim to be any size."""
+
+_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+"""TIFF 6.0 tags, and the value of the second for negatives."""
+
 _SIXTEEN_BIT = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
 _ORIENTATION = 0x0112
 _DESCRIPTIVE_TAGS = tuple(
@@ -56,7 +64,7 @@ def decode_photo(content: bytes, name: Path) -> Photo:
 
 def _read(source: Path | io.BytesIO, path: Path) -> Photo:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _pixel_limit():
             warnings.simplefilter("ignore")  # Pillow's remarks on large or slightly damaged files
             with Image.open(source, formats=_FORMATS) as image:
                 sixteen_bit = any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
@@ -67,15 +75,27 @@ def _read(source: Path | io.BytesIO, path: Path) -> Photo:
         reason = "the file is empty" if empty else "not an image of a readable format"
         raise BadInputError(f"{path}: {reason}", hint=f"readable: {', '.join(SUFFIXES)}") from error
     except Image.DecompressionBombError as error:
-        raise BadInputError(f"{path}: more pixels than Pillow's safety limit ({error})") from error
+        raise BadInputError(f"{path}: more than {_MOST_PIXELS // 1_000_000} megapixels") from error
     except (EnsharpenError, MemoryError):
         raise
     except Exception as error:  # a damaged file can make Pillow's parsers raise nearly anything
         raise BadInputError(f"{path}: damaged or unsupported image ({type(error).__name__}: {error})") from error
 
 
+@contextmanager
+def _pixel_limit() -> Iterator[None]:
+    """Pillow refuses pictures of more than twice its limit."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = _MOST_PIXELS // 2
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def _to_photo(image: Image.Image, path: Path, *, sixteen_bit: bool) -> Photo:
     notes: list[str] = []
+    tags = dict(image.tag_v2) if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     if getattr(image, "n_frames", 1) > 1:
         notes.append(f"{image.n_frames} frames, only the first was used")  # type: ignore[attr-defined]
     if sixteen_bit or image.mode in _SIXTEEN_BIT:
@@ -91,7 +111,7 @@ def _to_photo(image: Image.Image, path: Path, *, sixteen_bit: bool) -> Photo:
 
     grey = image.mode in _GREY_MODES
     if image.mode in _SIXTEEN_BIT:
-        values = np.asarray(image)
+        values = _full_range(np.asarray(image), tags)
         opaque = None if transparency is None else np.where(values == transparency, 0, 255).astype(np.uint8)
         return Photo(_sixteen_bit_to_rgb(values, path), opaque, True, icc, exif, tuple(notes))
     if image.mode == "F":
@@ -122,6 +142,16 @@ def _exif_bytes(image: Image.Image, *, described_only: bool) -> bytes | None:
         if values := source.get_ifd(directory):
             exif.get_ifd(directory).update(values)
     return exif.tobytes() if len(exif) else None
+
+
+def _full_range(samples: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
+    """16-bit samples that Pillow passes on as a TIFF stores them: of 12 bits, say, or of a negative."""
+    (bits, *_) = tags.get(_BITS, (16,))
+    white = (1 << bits) - 1 if 8 < bits < 16 else 65535
+    values = samples.astype(np.int64)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        values = white - values
+    return values if white == 65535 else (values * 65535 + white // 2) // white
 
 
 def _sixteen_bit_to_rgb(samples: NDArray[Any], path: Path) -> U8:

@@ -30,11 +30,14 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"{path}: cannot write this format", hint=f"use one of {', '.join(_FORMATS)}, or --format")
 
 
-def write_photo(photo: Photo, path: Path) -> None:
+def write_photo(photo: Photo, path: Path) -> tuple[str, ...]:
     """Encode by the file name's ending: JPEG (quality 95, 4:4:4), PNG, WebP (quality 95), TIFF (LZW; uncompressed when
     there is EXIF to keep).
 
     JPEG has no alpha: transparent pixels are laid over white.
+
+    Returns:
+        What the format could not hold, a sentence each.
 
     Raises:
         UsageError: An ending that is not written.
@@ -43,8 +46,13 @@ def write_photo(photo: Photo, path: Path) -> None:
     check_writable(path)
     name, options = _FORMATS[path.suffix.lower()]
     image = _to_image(photo, allow_alpha=name != "JPEG")
-    if photo.icc:
+    notes = []
+    if photo.alpha is not None and name == "JPEG":
+        notes.append("JPEG has no transparency: it was laid over white")
+    if photo.icc and _describes(photo.icc, image.mode if name != "WEBP" else "RGB"):
         options = {**options, "icc_profile": photo.icc}
+    elif photo.icc:
+        notes.append("the grey colour profile was left out: this format stores colours")
     exif = _exif_of_this_size(photo.exif, image.size) if photo.exif else None
     if exif:
         options = {**options, "exif": exif}
@@ -52,6 +60,7 @@ def write_photo(photo: Photo, path: Path) -> None:
             options["compression"] = "raw"  # libtiff, which compresses, cannot write EXIF's own directory
     if name == "JPEG" and exif and len(exif) > _LARGEST_JPEG_EXIF:
         del options["exif"]  # the pixels matter more
+        notes.append("EXIF of more than 64 KiB was left out: JPEG holds no more")
     try:
         with whole_file(path) as temporary:
             image.save(temporary, format=name, **options)
@@ -59,6 +68,13 @@ def write_photo(photo: Photo, path: Path) -> None:
         raise
     except Exception as error:  # Pillow's encoders raise OSError, ValueError, RuntimeError, struct.error
         raise BadInputError(f"{path}: cannot write the picture ({error})") from error
+    return tuple(notes)
+
+
+def _describes(icc: bytes, mode: str) -> bool:
+    """Whether a profile is of the kind of colours that a mode stores; one that cannot be read is passed on as it is."""
+    space = icc[16:20]  # ICC.1:2022, 7.2.8: data colour space
+    return space != b"GRAY" or mode in ("L", "LA")
 
 
 def _exif_of_this_size(block: bytes, size: tuple[int, int]) -> bytes:

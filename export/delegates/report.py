@@ -98,10 +98,14 @@ def require_delegate(model: ModelOperators, name: str) -> None:
 
 def _advice(report: DelegateReport) -> str:
     kinds = {kind for support in report.delegate.operators.values() for kind in support.kinds}
-    lacking = sorted(reason for reason in report.refused if " " not in reason)  # a bare name: see `_refusal`
+    lacking = {reason for reason in report.refused if " " not in reason}  # a bare name: see `_refusal`
+    eight_bit = "float32" not in kinds
+    if eight_bit:
+        lacking -= {"QUANTIZE", "DEQUANTIZE"}  # which a file without floats does not have
     if lacking:
-        return f"it has no {', '.join(lacking)} in any precision: leave --require-delegate out, the CPU runs the rest"
-    if "float32" not in kinds or kinds <= {"int8", "uint8"}:
+        missing = ", ".join(sorted(lacking))
+        return f"it has no {missing} in any precision: leave --require-delegate out, the CPU runs the rest"
+    if eight_bit:
         return "this delegate runs 8-bit files only: --precision int8 --plan all --keep '' (and see the gate)"
     return "choose another precision, or leave --require-delegate out: what is refused runs on the CPU"
 

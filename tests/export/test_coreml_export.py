@@ -202,7 +202,10 @@ def test_the_shipped_plan_keeps_what_is_asked_for(command, tmp_path):
 
 
 def test_photographs_through_the_command(command, exported, photo, tmp_path):
-    done = command("ensharpen-run", exported / "nano-coreml-fp16", photo_file(tmp_path, photo), "-o", tmp_path / "out")
+    fixed = ("ensharpen-run", exported / "nano-coreml-fp16", photo_file(tmp_path, photo), "-o", tmp_path / "out")
+    for idle in (("--tile", "128"), ("--tile", "off"), ("--threads", "2")):
+        assert command(*fixed, *idle).returncode == 2
+    done = command(*fixed)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "photo.png").is_file()
 

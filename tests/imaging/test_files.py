@@ -210,6 +210,54 @@ def test_sixteen_bit_colour(tmp_path, rng):
     assert "16-bit" in photo.notes[0]
 
 
+def grey_tiff(stored: np.ndarray, bits: int, photometric: int) -> bytes:
+    """One uncompressed strip; samples of 12 bits are packed without gaps, as TIFF 6.0 demands."""
+    height, width = stored.shape
+    if bits == 12:
+        planes = np.unpackbits(stored.astype(">u2").view(np.uint8).reshape(height, width, 2), axis=2)
+        strip = np.packbits(planes[..., 4:].reshape(height, -1), axis=1).tobytes()
+    else:
+        strip = stored.astype(">u2").tobytes()
+    entries = ((256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, photometric), (273, 4, 8),
+               (277, 3, 1), (278, 4, height), (279, 4, len(strip)))  # fmt: skip
+    directory = b"".join(
+        struct.pack(">HHI", tag, kind, 1) + struct.pack(">HH" if kind == 3 else ">I", *([value, 0][: 5 - kind]))
+        for tag, kind, value in entries
+    )
+    return (
+        struct.pack(">2sHI", b"MM", 42, 8 + len(strip)) + strip + struct.pack(">H", len(entries)) + directory + bytes(4)
+    )
+
+
+@pytest.mark.parametrize(("bits", "negative"), [(12, False), (16, True), (16, False)])
+def test_grey_tiffs_of_other_ranges(tmp_path, bits, negative):
+    """Pillow passes samples of 12 bits and of negatives on as they are stored."""
+    white = (1 << bits) - 1
+    values = np.tile(np.linspace(0, white, 64).round().astype(np.uint16), (8, 1))
+    file = tmp_path / "grey.tif"
+    file.write_bytes(grey_tiff(white - values if negative else values, bits, 0 if negative else 1))
+    expected = np.linspace(0, 255, 64)
+    assert np.abs(read_photo(file).rgb[0, :, 0] - expected).max() <= 1
+
+
+def test_a_grey_profile_is_not_given_to_colours(tmp_path, picture):
+    picture.save(tmp_path / "colour.png")
+    profile = b"\0" * 16 + b"GRAY" + b"\0" * 108
+    photo = dataclasses.replace(read_photo(tmp_path / "colour.png"), grey=True, icc=profile)
+    assert "grey colour profile" in write_photo(photo, tmp_path / "a.webp")[0]
+    assert write_photo(photo, tmp_path / "a.png") == ()
+    with Image.open(tmp_path / "a.png") as kept, Image.open(tmp_path / "a.webp") as dropped:
+        assert kept.info["icc_profile"] == profile
+        assert "icc_profile" not in dropped.info
+
+
+def test_pictures_of_large_phones_are_not_refused(monkeypatch, tmp_path, picture):
+    picture.save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read_photo(tmp_path / "a.png").megapixels > 0.001
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_bilevel(tmp_path, picture):
     picture.convert("1").save(tmp_path / "a.png")
     assert set(np.unique(read_photo(tmp_path / "a.png").rgb)) == {0, 255}

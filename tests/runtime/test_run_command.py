@@ -194,6 +194,33 @@ def test_output_without_permission(command, artifact, inputs, tmp_path):
     assert "cannot be written" in done.stderr
 
 
+def test_results_of_earlier_runs_are_replaced_on_request_only(command, artifact, inputs, tmp_path):
+    (tmp_path / "good.png").write_bytes(b"somebody's")
+    arguments = ("ensharpen-run", artifact.path, inputs / "good.png", "-o", tmp_path)
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert "exists already" in done.stderr
+    assert "--overwrite" in done.stderr
+    assert (tmp_path / "good.png").read_bytes() == b"somebody's"
+    done = command(*arguments, "--overwrite")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "good.png").stat().st_size > 1000
+
+
+def test_one_kind_of_failure_keeps_its_code_and_losses_are_told(command, artifact, inputs, tmp_path, photo):
+    strange = tmp_path / "good.jfif"
+    strange.write_bytes((inputs / "good.png").read_bytes())
+    done = command("ensharpen-run", artifact.path, strange, "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "cannot write this format" in done.stderr
+    clear = Image.fromarray(photo[:64, :64]).convert("RGBA")
+    clear.putalpha(128)
+    clear.save(tmp_path / "clear.png")
+    done = command("ensharpen-run", artifact.path, tmp_path / "clear.png", "-o", tmp_path / "out", "--format", "jpg")
+    assert done.returncode == 0
+    assert "laid over white" in " ".join(done.stderr.split())
+
+
 def test_help_has_examples(command):
     for name in ("ensharpen-run", "ensharpen-export", "ensharpen-train"):
         done = command(name, "--help")
