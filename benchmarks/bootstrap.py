@@ -2,6 +2,8 @@
 
 Efron and Tibshirani: An introduction to the bootstrap, 1993, percentile intervals. Both methods are measured on the
 same photographs, so photographs are drawn, and differences averaged: what makes a photograph hard cancels out.
+Percentile intervals of few photographs are too narrow: where nothing differs they exclude zero in 16 % of cases for 5
+photographs, 9 % for 10 and 7 % for 20, instead of 5 %.
 """
 
 from __future__ import annotations

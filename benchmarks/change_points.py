@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from ensharpen_edge.errors import require
 
@@ -13,6 +15,16 @@ _SHORTEST = 3
 
 _LEAST_NOISE = 0.005
 """Of the logarithm: a history that repeats to the last digit still holds no jumps below half a percent."""
+
+
+_NEIGHBOURHOOD, _OUTLIER = 5, 3.0
+"""Results that a median is taken of, and how many times the noise a result may differ from it."""
+
+
+def _running_median(level: NDArray[np.float64]) -> NDArray[np.float64]:
+    padded = np.pad(level, _NEIGHBOURHOOD // 2, mode="reflect")
+    medians: NDArray[np.float64] = np.median(sliding_window_view(padded, _NEIGHBOURHOOD), axis=-1)
+    return medians
 
 
 def change_points(milliseconds: Sequence[float]) -> list[int]:
@@ -28,8 +40,10 @@ def change_points(milliseconds: Sequence[float]) -> list[int]:
         return []
     ruptures = require("ruptures", "bench")
     level = np.log(np.asarray(milliseconds, dtype=np.float64))
-    noise = 1.4826 * float(np.median(np.abs(np.diff(level)))) / np.sqrt(2.0)
-    scaled = level / max(noise, _LEAST_NOISE)
+    noise = max(1.4826 * float(np.median(np.abs(np.diff(level)))) / np.sqrt(2.0), _LEAST_NOISE)
+    # One slow run is no jump, and squares would make it one: it is pulled to within the noise of its neighbourhood.
+    around = _running_median(level)
+    scaled = np.clip(level, around - _OUTLIER * noise, around + _OUTLIER * noise) / noise
     penalty = 5.0 * np.log(len(level))
     found = ruptures.Pelt(model="l2", min_size=_SHORTEST, jump=1).fit(scaled.reshape(-1, 1)).predict(pen=penalty)
     return [int(index) for index in found[:-1]]

@@ -197,6 +197,11 @@ def run(
     choice = parse_tile(tile)
     targets = output_paths(photos, output, format, overwrite)
     opened = Artifact.open(artifact)
+    shape = opened.manifest.shape
+    if choice != "auto" and shape.height is not None:
+        raise UsageError(
+            f"--tile: {artifact} takes windows of {shape.width}x{shape.height} pixels only", hint="leave --tile out"
+        )
     if isinstance(choice, int):
         check_tileable(opened)
     check_views(self_ensemble)

@@ -71,25 +71,16 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
     An artifact that is not tile-exact is never cut by `auto`.
 
     Raises:
-        UsageError: A tile side for an artifact that cannot be tiled or has one size, or one whose windows are too small
-            for tiles.
+        UsageError: A tile side for an artifact that cannot be tiled, or one whose windows are too small for tiles.
     """
     shape = artifact.manifest.shape
     if shape.height is not None and shape.width is not None:
-        if isinstance(tile, int):
-            raise UsageError(f"this file takes windows of {shape.width}x{shape.height} pixels only", hint="--tile auto")
         fixed = plan_fixed(height, width, window=(shape.height, shape.width), halo=shape.halo, stride=shape.multiple_of)
         if len(fixed) > 1 and not shape.tile_exact:
             raise UsageError(
                 f"this network looks at the whole frame, and this file only takes {shape.width}x{shape.height} pixels: "
                 f"a photograph of {width}x{height} would have to be cut, and seams would show",
                 hint="use a file without a fixed size",
-            )
-        if len(fixed) > 1 and tile == "off":
-            raise UsageError(
-                f"this file takes windows of {shape.width}x{shape.height} pixels only, so a photograph of "
-                f"{width}x{height} is cut",
-                hint="--tile auto",
             )
         return fixed
     if tile == "auto":

@@ -83,6 +83,8 @@ def latency(
             rows += measured
             others |= {entry.name: entry for entry in skipped}
     profiles = _profiles(folders, rows, frame, counts[0], rounds or 15) if operators else {}
+    if append is not None and rows:
+        append_records(append, make_records(rows, label))  # before anything can refuse them
     earlier = latest_comparable(records, rows, across_machines)
     noise = max((row.summary.noise for row in rows), default=0.0)
     warnings = warn_if_busy(noise, all(row.enough for row in rows))
@@ -99,8 +101,6 @@ def latency(
         )
     else:
         _print(rows, earlier, details, others, profiles, counts[0])
-    if append is not None and rows:
-        append_records(append, make_records(rows, label))
     if not rows:
         raise NotComparableError("nothing could be timed here", hint="time it on a machine that runs it")
 

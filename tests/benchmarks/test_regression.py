@@ -18,7 +18,7 @@ from ensharpen_edge.benchmarks.measured_quality import measured_quality
 from ensharpen_edge.benchmarks.regression import GateRules, Outcome, Verdict, judge_new, judge_quality, judge_times
 from ensharpen_edge.benchmarks.suites import SUITES
 from ensharpen_edge.benchmarks.timing import measure
-from ensharpen_edge.errors import MissingToolError, UsageError
+from ensharpen_edge.errors import MissingToolError, QualityError, UsageError
 
 RULES = GateRules()
 
@@ -151,6 +151,23 @@ def test_quality_that_cannot_be_measured_any_more_fails(artifact, tmp_path):
     rules = GateRules(all_must_run=True)
     (verdict,) = compare_versions(pairings, (64, 64), 1, effort, rules, never)
     assert verdict.failed
+
+
+def test_a_version_that_returns_nothing_finite_is_worse(artifact):
+    def broken(tried):
+        if broken.asked:
+            raise QualityError("the network returned NaN or Inf")
+        broken.asked = True
+        return {"blur": 30.0}
+
+    broken.asked = False
+    pairings = [Pairing("x", artifact.path, artifact.path)]
+    rules = GateRules(effect=0.9)
+    (verdict,) = compare_versions(pairings, (64, 64), 1, compare_effort(1, 6), rules, broken)
+    assert verdict.outcome is Outcome.WORSE
+    assert "NaN" in verdict.reasons[-1]
+    worse = judge_quality(Verdict("x", Outcome.SAME), {"blur": 30.0}, {"blur": float("nan")}, rules)
+    assert worse.outcome is Outcome.WORSE
 
 
 def test_another_size_is_no_comparison(artifact, static_artifact):
@@ -287,7 +304,7 @@ def test_the_trial_of_the_gate_runs(command, artifact):
         (("{artifact}", "{artifact}", "--samples", "3"), 2, "ranks need 6"),
         (("{artifact}", "{artifact}", "--budget", "soon"), 2, "not a time"),
         (("{artifact}", "nowhere"), 8, "not an artifact"),
-        (("{artifact}", "--self-test", "--budget", "5ms"), 2, "without a budget"),
+        (("{artifact}", "--self-test", "--budget", "5ms"), 2, "tries BASE alone"),
     ],
     ids=str,
 )

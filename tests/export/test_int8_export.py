@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.calibration.table import load_table
+from ensharpen_edge.calibration.table import _content_hash, load_table
 from ensharpen_edge.export.quantization import shipped_calibration
 from ensharpen_edge.models.checkpoint import find_checkpoint, shipped_models
 from ensharpen_edge.runtime.registry import open_engine
@@ -89,6 +89,7 @@ def altered(folder, where, change):
     shutil.copytree(folder, where)
     content = json.loads((where / "table.json").read_text())
     change(content)
+    content["content_sha256"] = _content_hash(content)
     (where / "table.json").write_text(json.dumps(content))
     return where
 
@@ -109,6 +110,17 @@ def test_a_table_for_other_weights_is_refused_with_the_difference(command, expor
     assert "weights: 0000" in done.stderr
     assert "calibrate again" in done.stderr
     assert not (tmp_path / "out" / "nano-onnx-int8").exists()
+
+
+def test_an_altered_table_is_refused(command, exported, tmp_path):
+    folder = tmp_path / "t"
+    shutil.copytree(exported[0] / "nano-calibration", folder)
+    content = json.loads((folder / "table.json").read_text())
+    content["tensors"][5]["high"] *= 0.5
+    (folder / "table.json").write_text(json.dumps(content))
+    done = command("ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", folder, "--out", tmp_path)
+    assert done.returncode == 8, done.stderr
+    assert "altered after it was written" in done.stderr
 
 
 def test_a_truncated_table_is_refused(command, exported, tmp_path):

@@ -213,20 +213,16 @@ def test_sixteen_bit_colour(tmp_path, rng):
 def grey_tiff(stored: np.ndarray, bits: int, photometric: int) -> bytes:
     """One uncompressed strip; samples of 12 bits are packed without gaps, as TIFF 6.0 demands."""
     height, width = stored.shape
+    strip = stored.astype("<u2").tobytes()
     if bits == 12:
         planes = np.unpackbits(stored.astype(">u2").view(np.uint8).reshape(height, width, 2), axis=2)
         strip = np.packbits(planes[..., 4:].reshape(height, -1), axis=1).tobytes()
-    else:
-        strip = stored.astype(">u2").tobytes()
-    entries = ((256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, photometric), (273, 4, 8),
-               (277, 3, 1), (278, 4, height), (279, 4, len(strip)))  # fmt: skip
-    directory = b"".join(
-        struct.pack(">HHI", tag, kind, 1) + struct.pack(">HH" if kind == 3 else ">I", *([value, 0][: 5 - kind]))
-        for tag, kind, value in entries
-    )
-    return (
-        struct.pack(">2sHI", b"MM", 42, 8 + len(strip)) + strip + struct.pack(">H", len(entries)) + directory + bytes(4)
-    )
+    entries = ((256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, 8), (277, 1),
+               (278, height), (279, len(strip)))  # fmt: skip
+    short = 3
+    directory = b"".join(struct.pack("<HHIHH", tag, short, 1, value, 0) for tag, value in entries)
+    header = struct.pack("<2sHI", b"II", 42, 8 + len(strip))
+    return header + strip + struct.pack("<H", len(entries)) + directory + bytes(4)
 
 
 @pytest.mark.parametrize(("bits", "negative"), [(12, False), (16, True), (16, False)])
