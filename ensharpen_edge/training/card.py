@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ensharpen_edge import __version__
@@ -37,7 +38,12 @@ def training_card(trainer: Trainer, provenance: Provenance) -> dict[str, Any]:
             "set": "held-out photographs, centre crops; `soft` with blur sigma and noise in code values",
             "task": config.model.heads[0],
             "psnr": round(progress.best_psnr, 3),
-            "cases": {name: [round(v, 3) for v in pair] for name, pair in progress.best_cases.items()},
+            "cases": {name: [_decibels(v) for v in pair] for name, pair in progress.best_cases.items()},
         },
         "scores": [],
     }
+
+
+def _decibels(psnr: float) -> float | None:
+    """Rounded; None for images that are equal, for which JSON has no number."""
+    return round(psnr, 3) if math.isfinite(psnr) else None
