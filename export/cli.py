@@ -155,7 +155,7 @@ def export(
     from ensharpen_edge.calibration.table import TABLE
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.export.gate import GateLimits
-    from ensharpen_edge.export.pipeline import artifact_name, export_model
+    from ensharpen_edge.export.pipeline import ExportResult, artifact_name, export_model
     from ensharpen_edge.export.quantization import QuantizationRequest, shipped_calibration
     from ensharpen_edge.export.registry import check_precision, choose_image_dtype, choose_scheme, find_target
     from ensharpen_edge.export.request import CoremlOptions, ExportRequest
@@ -172,7 +172,7 @@ def export(
     _refuse_idle_options(context, coded, coded and ready, coded and (ready or plan is not None))
     sizes = parse_sizes(size)
     limits = GateLimits(mean_drop=max_drop, retained=min_retained, agreement=min_agreement)
-    results = []
+    results: list[ExportResult] = []
     for part in precisions:
         quantization = None
         if table is not None and part in chosen.schemes:

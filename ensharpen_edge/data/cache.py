@@ -201,7 +201,7 @@ def _write_cache(
     }
     with whole_file(index_path) as temporary:
         temporary.write_text(json.dumps(index), encoding="utf-8")
-    _tidy(index_path, index["folder"])
+    _tidy(index_path, str(folder.resolve()))
     return index
 
 

@@ -50,8 +50,7 @@ class RunLog:
         except OSError as error:
             raise BadInputError(f"{self._path}: cannot write the log ({error})", hint="free some space") from error
         if self._board is not None:
-            for name, value in _numbers(record):
-                self._draw(lambda board, name=name, value=value: board.add_scalar(name, value, record["step"]))
+            self._draw(lambda board: _add_curves(board, record))
         self._report(record)
 
     def _open(self, module: Any, folder: Path) -> None:  # noqa: ANN401 (torch.utils.tensorboard)
@@ -89,3 +88,8 @@ def _numbers(record: dict[str, Any], prefix: str = "") -> list[tuple[str, float]
         elif isinstance(value, (int, float)) and name not in ("step", "of"):
             found.append((prefix + name, float(value)))
     return found
+
+
+def _add_curves(board: Any, record: dict[str, Any]) -> None:  # noqa: ANN401 (SummaryWriter)
+    for name, value in _numbers(record):
+        board.add_scalar(name, value, record["step"])
