@@ -8,6 +8,10 @@ from ensharpen_edge.artifact import FLOAT_DTYPE, Manifest
 from ensharpen_edge.export.descriptions import describe_task
 from ensharpen_edge.export.feeding import Feeding, FileSizes
 from ensharpen_edge.runtime.mil.sizes import ALIGNMENT
+from ensharpen_edge.runtime.trt.device_command import LIMITS
+
+_HALF = LIMITS["fp16"]
+"""Other precisions compress weights, and compute in floats."""
 
 
 def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
@@ -40,7 +44,9 @@ def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
         f"| trained on | {training.get('data', 'not stated')} |",
         f"| licence of the weights | {checkpoint_card.get('licence', 'not stated')} |",
         "",
-        "`manifest.json` holds the hashes of all files; `golden/` holds an input and the output expected for it.",
+        "`manifest.json` holds the hashes of all files; `golden/` holds an input and the output expected for it, as "
+        "arrays and as pictures. A device adds up in another order: it should agree to "
+        f"{LIMITS.get(manifest.precision, _HALF):.0f} dB.",
         "",
     ]
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ensharpen_edge.data.duplicates import fingerprint
-from ensharpen_edge.data.photos import PhotoSet, list_photos
+from ensharpen_edge.data.photos import PhotoSet, list_photos, unread_pictures
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo import U8
@@ -61,7 +61,7 @@ def load_photos(
              if min(image.shape[:2]) < minimum_side}  # fmt: skip
     lines = [f"{folder / n}: {s[1]}x{s[0]} is smaller than {minimum_side} pixels" for n, s in small.items()]
     usable = photos.subset(lambda name: name not in small)
-    skipped = photos.skipped + tuple(lines)
+    skipped = (*photos.skipped, *lines, *unread_pictures(folder))
     if not len(usable):
         raise BadInputError(f"{folder}: no usable photograph among {len(paths)}", hint="; ".join(skipped[:3]))
     return PhotoSet(usable.names, usable.images, usable.fingerprints, skipped)

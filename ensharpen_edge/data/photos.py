@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,21 @@ def list_photos(folder: Path) -> list[Path]:
     if not photos:
         raise BadInputError(f"{folder}: holds no photographs", hint=f"looked for {', '.join(SUFFIXES)}")
     return photos
+
+
+_UNREAD = frozenset(
+    (".arw", ".avif", ".bmp", ".cr2", ".cr3", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".nef", ".orf", ".raf")
+)
+
+
+def unread_pictures(folder: Path) -> list[str]:
+    """A line for every kind of picture in the folder that is not read, with how many there are."""
+    endings = Counter(Path(name).suffix.lower() for _, names in _walk(folder) for name in names)
+    return [
+        f"{folder}: {count} file{'s' * (count > 1)} ending in {ending}: convert to one of {', '.join(SUFFIXES)}"
+        for ending, count in sorted(endings.items())
+        if ending in _UNREAD
+    ]
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:

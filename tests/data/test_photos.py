@@ -45,9 +45,11 @@ def test_bad_files_are_named_and_skipped(tmp_path, photo):
     Image.fromarray(photo).save(tmp_path / "good.png")
     Image.fromarray(photo[:20, :20]).save(tmp_path / "small.png")
     (tmp_path / "bad.jpg").write_text("no")
+    (tmp_path / "phone.HEIC").write_text("no")
     photos = load_photos(tmp_path, minimum_side=64)
     assert photos.names == ("good.png",)
-    assert len(photos.skipped) == 2
+    assert len(photos.skipped) == 3
+    assert "1 file ending in .heic" in photos.skipped[-1]
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInputError, match="no photographs"):
         list_photos(tmp_path / "empty")

@@ -147,7 +147,7 @@ def test_labels_are_cached_by_content_and_resumed(tmp_path, photo_folder):
     assert write_labels(teacher, photos, config, 5, tmp_path) == folder
     assert (folder / "000001.safetensors").stat().st_mtime_ns == stamp, "kept"
     labels = read_labels(folder)
-    assert len(labels) == 5
+    assert len(read_labels(tmp_path)) == len(labels) == 5, "there is but one"
     assert labels.degraded.shape == labels.teacher.shape == labels.sharp.shape == (5, 3, 64, 64)
     assert labels.has_sharp.all()
     gain = teacher_gain(labels)

@@ -162,19 +162,25 @@ def _bytes(images: Tensor) -> U8:
 
 
 def read_labels(folder: Path) -> Labels:
-    """Load a folder that `write_labels` finished.
+    """Load a folder that `write_labels` finished, or the only one of them in a folder.
 
     Raises:
         BadInputError: Not finished, or no labels.
         IntegrityError: A file is damaged.
     """
+    inside = sorted(folder.glob(f"*/{INDEX}"))
+    if len(inside) == 1 and not (folder / INDEX).exists():
+        folder = inside[0].parent
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         count, key = int(index["count"]), str(index["key"])
         photos = PhotoSet(tuple(index["photos"]), (), tuple(int(value) for value in index["fingerprints"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(
-            f"{folder}: no finished labels ({error})", hint="make them with: ensharpen-train label"
+            f"{folder}: no finished labels ({error})",
+            hint=f"name one of its folders: {', '.join(path.parent.name for path in inside)}"
+            if inside
+            else "make them with: ensharpen-train label",
         ) from error
     degraded: list[U8] = []
     teacher: list[U8] = []
