@@ -185,10 +185,10 @@ def judge_images(
     for size in dict.fromkeys((side, multiple_of)):
         for name, image in synthetic_images(size, size).items():
             images.append(JudgeImage(f"{name} {size}x{size}", to_planes(image), None, photograph=False))
-    return images, [*others, *_bundled(side)]
+    return images, [*others, *_bundled(side, multiple_of)]
 
 
-def _bundled(side: int) -> list[JudgeImage]:
+def _bundled(side: int, multiple_of: int) -> list[JudgeImage]:
     """Centre and quarters of the photographs that every export compares itself with its float network on, and the very
     windows that it does that with."""
     found = []
@@ -199,8 +199,8 @@ def _bundled(side: int) -> list[JudgeImage]:
             window = to_planes(photo[top : top + side, left : left + side])
             found.append(JudgeImage(f"{name} at {top}, {left}", window, None))
         for size in WINDOWS:
-            window = to_planes(centre_window(photo, *size))
-            found.append(JudgeImage(f"{name} {size[0]}x{size[1]}", window, None))
+            rows, columns = (-(-length // multiple_of) * multiple_of for length in size)
+            found.append(JudgeImage(f"{name} {rows}x{columns}", to_planes(centre_window(photo, rows, columns)), None))
     return found
 
 

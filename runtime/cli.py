@@ -104,7 +104,7 @@ def output_paths(photos: list[Path], folder: Path, suffix: str | None, overwrite
         beside = folder.resolve() in source_folders and os.path.lexists(target)
         if beside or target.resolve() in sources:
             raise UsageError(f"{target}: exists beside the photographs", hint="choose another folder with -o")
-        if os.path.lexists(target) and not overwrite:
+        if photo.name not in ("", "..") and os.path.lexists(target) and not overwrite:
             raise UsageError(f"{target}: exists already", hint="choose another folder with -o, or add --overwrite")
         targets[key if photo.name else str(photo)] = (photo, target)
     return [target for _, target in targets.values()]

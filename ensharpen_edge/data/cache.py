@@ -11,6 +11,7 @@ import hashlib
 import json
 import mmap
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +83,7 @@ def release_pages(image: U8) -> None:
 
 def cache_key(folder: Path, paths: list[Path]) -> str:
     """Names, sizes and times of the files, hashed."""
-    digest = hashlib.sha256(f"{_VERSION}\n{folder.resolve()}\n".encode())
+    digest = hashlib.sha256(f"{_VERSION}\n".encode() + os.fsencode(folder.resolve()) + b"\n")
     for path in paths:
         try:
             status = path.stat()
@@ -125,10 +126,10 @@ def _decode(
     names, images, fingerprints, skipped = [], [], [], []
     for done, path in enumerate(paths, start=1):
         try:
-            path.name.encode()
+            path.relative_to(folder).as_posix().encode()
             rgb = read_photo(path).rgb
         except UnicodeEncodeError:
-            skipped.append(f"{folder}: {os.fsencode(path.name)!r}: the name is not UTF-8")
+            skipped.append(f"{os.fsencode(path)!r}: the name is not UTF-8")
         except MemoryError:
             skipped.append(f"{path}: does not fit into memory")
         except BadInputError as error:
@@ -159,7 +160,10 @@ def _load_cached(folder: Path, paths: list[Path], progress: Callable[[int, int],
             ) from error
     if not index["names"]:
         return PhotoSet((), (), (), tuple(index["skipped"]))
-    pixels = np.memmap(pixels_path, dtype=np.uint8, mode="r")
+    try:
+        pixels = np.memmap(pixels_path, dtype=np.uint8, mode="r")
+    except OSError as error:
+        raise BadInputError(f"{pixels_path}: was removed meanwhile ({error})", hint="start again") from error
     images, offset = [], 0
     for height, width in index["shapes"]:
         size = height * width * 3
@@ -193,7 +197,7 @@ def _write_cache(
         finally:
             sink.close()
     index = {
-        "folder": str(folder.resolve()),
+        "folder": _identity(folder),
         "names": photos.names,
         "shapes": shapes,
         "fingerprints": photos.fingerprints,
@@ -201,8 +205,14 @@ def _write_cache(
     }
     with whole_file(index_path) as temporary:
         temporary.write_text(json.dumps(index), encoding="utf-8")
-    _tidy(index_path, str(folder.resolve()))
+    _tidy(index_path, _identity(folder))
     return index
+
+
+def _identity(folder: Path) -> str:
+    """Of a folder among all machines that share a cache: copies of one data set may have one path on each of them."""
+    status = folder.stat()
+    return f"{socket.gethostname()} {folder.resolve()} {status.st_dev}:{status.st_ino}"
 
 
 def _tidy(kept: Path, folder: str) -> None:

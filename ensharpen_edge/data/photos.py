@@ -96,6 +96,8 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
             folders.clear()
             continue
         seen.add(real)
+        # Where a link and its target are both below the folder, the target gives the names, on every file system.
+        folders.sort(key=lambda name: (Path(base, name).is_symlink(), name))
         yield base, names
 
 

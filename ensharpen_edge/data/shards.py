@@ -79,6 +79,7 @@ class ShardSource:
     config: ShardConfig
     skipped: list[str] = field(default_factory=list)
     _window: deque[tuple[str, U8]] = field(default_factory=deque)
+    _told: set[str] = field(default_factory=set)
     _next: int = 0
     _stream: Iterator[tuple[str, bytes]] | None = None
 
@@ -115,7 +116,8 @@ class ShardSource:
             return np.zeros((1, 1, 3), dtype=np.uint8)
 
     def _skip(self, line: str) -> None:
-        if line not in self.skipped:
+        if line not in self._told:
+            self._told.add(line)
             self.skipped.append(line)
 
     def _samples(self) -> Iterator[tuple[str, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -266,11 +266,13 @@ def _leave_signals_to_the_loop(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def iterate_batches(source: BatchSource, first: int, device: torch.device, workers: int = 1) -> Iterator[Batch]:
+def iterate_batches(
+    source: BatchSource, first: int, device: torch.device, workers: int = 1
+) -> Generator[Batch, None, None]:
     """The batches of steps `first` to the end of the timeline, on `device`.
 
     Workers read and cut photographs ahead of the training loop. On CPUs they degrade as well; on a GPU the crops are
-    sent as bytes and degraded there.
+    sent as bytes and degraded there. Close the generator when it is not used up: that ends its workers.
 
     Args:
         source: What to draw.

@@ -37,7 +37,7 @@ def training_card(trainer: Trainer, provenance: Provenance) -> dict[str, Any]:
         "validation": {
             "set": "held-out photographs, centre crops; `soft` with blur sigma and noise in code values",
             "task": config.model.heads[0],
-            "psnr": round(progress.best_psnr, 3),
+            "psnr": _decibels(progress.best_psnr),
             "cases": {name: [_decibels(v) for v in pair] for name, pair in progress.best_cases.items()},
         },
         "scores": [],

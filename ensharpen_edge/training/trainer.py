@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.data.source import PhotoSource
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.models.student import Student
-from ensharpen_edge.training.batches import BatchSource, degrade_groups, iterate_batches
+from ensharpen_edge.training.batches import Batch, BatchSource, degrade_groups, iterate_batches
 from ensharpen_edge.training.clock import Clock
 from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.curriculum import Timeline, place_by_steps, place_by_time
@@ -146,7 +148,7 @@ class Trainer:
 
     def _with_its_best(self, progress: Progress) -> Progress:
         """Without the weights of the best validation, or with others in their place, there has been none yet."""
-        if self.best_file.exists() and sha256_of(self.best_file) == progress.best_sha256:
+        if self._best_is_there(progress):
             return progress
         fresh = Progress()
         return dataclasses.replace(
@@ -157,6 +159,10 @@ class Trainer:
             best_cases={},
             best_sha256="",
         )
+
+    def _best_is_there(self, progress: Progress) -> bool:
+        """Whether the file is the one that was validated; states of earlier versions do not name its hash."""
+        return self.best_file.exists() and progress.best_sha256 in ("", sha256_of(self.best_file))
 
     def _settings(self) -> dict[str, Any]:
         """What a state belongs to."""
@@ -271,10 +277,20 @@ class Trainer:
         timeline, clock = self.timeline, Clock(self.progress.seconds)
         source = self._source(timeline)
         batches = iterate_batches(source, self.progress.step, self.fabric.device, self.workers)
+        # Closed whatever happens: workers ignore SIGTERM, so nothing else would end them after an error.
+        with contextlib.closing(batches):
+            self._steps(clock.waiting(batches), timeline, clock, log, interruption)
+        if self.progress.best_psnr == float("-inf"):
+            self._validate(log)
+            self.save()
+
+    def _steps(
+        self, batches: Iterator[Batch], timeline: Timeline, clock: Clock, log: RunLog, interruption: Interruption
+    ) -> None:
         every = max(1, timeline.total // self.intervals.validations)
         next_save = time.monotonic() + self.intervals.save_minutes * 60
         stage = -1
-        for batch in clock.waiting(batches):
+        for batch in batches:
             number = self.progress.step
             self.skipped += [line for line in batch.skipped if line not in self.skipped]
             if timeline.index_at(number) != stage:
@@ -283,7 +299,7 @@ class Trainer:
                 self._forget_shallower(timeline, number)
             terms = self.stepper.step(batch, number, timeline.total)
             self.average.update(self.network)
-            clock.count(terms, source.timeline.stages[stage].batch * timeline.stages[stage].crop ** 2)
+            clock.count(terms, timeline.stages[stage].batch * timeline.stages[stage].crop ** 2)
             self.progress = dataclasses.replace(self.progress, step=number + 1, seconds=clock.total)
             step, ended = number + 1, number + 1 == timeline.total
             if step % self.intervals.log_steps == 0 or ended:
@@ -352,6 +368,6 @@ class Trainer:
         """The averaged weights of the best validation, in evaluation mode."""
         self.fabric.barrier()
         network = self.averaged_network()
-        if self.best_file.exists():
+        if self._best_is_there(self.progress):
             load_weights(self.best_file, network)
         return network

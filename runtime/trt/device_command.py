@@ -153,7 +153,8 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
         options.dla,
     )
     precision = kit.build["precision"]
-    for kept in dict.fromkeys((precision, "fp16")):
+    only_float = precision == "fp32" and options.dla is None
+    for kept in dict.fromkeys((precision,) if only_float else (precision, "fp16")):
         check_destination(kit, _destination(kit, options, kept))
     tries = attempts(precision, version) if options.dla is None else accelerator_attempts(precision, version)
     built = build_first(trt, tries, kit.folder, settings, print)

@@ -19,6 +19,7 @@ from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.training.batches import BatchSource, degrade_groups, iterate_batches
+from ensharpen_edge.training.card import training_card
 from ensharpen_edge.training.config import DistillationConfig, TrainConfig
 from ensharpen_edge.training.curriculum import Stage, place_by_steps
 from ensharpen_edge.training.distillation.labels import LabelConfig, read_labels, write_labels
@@ -29,6 +30,7 @@ from ensharpen_edge.training.launch import Hardware, emulates_bf16, shared_out, 
 from ensharpen_edge.training.log import LOG_FILE
 from ensharpen_edge.training.losses.adversarial import AdversarialConfig
 from ensharpen_edge.training.losses.registry import LossTerm
+from ensharpen_edge.training.provenance import Provenance, Statement
 from ensharpen_edge.training.recipe import find_recipe, load_recipe
 from ensharpen_edge.training.state import save_weights
 from ensharpen_edge.training.step import STATE_FILE
@@ -397,6 +399,29 @@ def test_without_the_best_weights_there_was_no_best(lost, make_trainer, few, tmp
     again.resume()
     assert again.progress.best_psnr == float("-inf")
     assert again.progress.step == few.steps
+
+
+def test_a_finished_run_without_its_best_is_validated_again(make_trainer, few, tmp_path):
+    make_trainer(few, tmp_path).run(lambda _: None)
+    again = make_trainer(few, tmp_path)
+    again.best_file.unlink()
+    again.resume()
+    again.run(lambda _: None)
+    assert again.progress.best_step == few.steps
+    assert math.isfinite(training_card(again, Provenance(Statement(), 1, 1.0, None))["validation"]["psnr"])
+
+
+def test_an_error_in_the_loop_ends_the_workers(make_trainer, few, tmp_path):
+    trainer = make_trainer(few, tmp_path)
+    trainer.workers = 1
+
+    def broken(*_):
+        raise RuntimeError("CUDA error: something else")
+
+    trainer.stepper.step = broken
+    with pytest.raises(RuntimeError, match="something else"):
+        trainer.run(lambda _: None)
+    assert not multiprocessing.active_children(), "they ignore SIGTERM: the process would wait for them at its end"
 
 
 def test_growing_networks_are_validated_as_they_are_trained(make_trainer, few, tmp_path):
