@@ -39,7 +39,9 @@ def _set_by_hand(context: typer.Context, names: tuple[str, ...]) -> list[str]:
     return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
-def _refuse_idle_options(context: typer.Context, coded: bool, ready_table: bool, ready_plan: bool) -> None:
+def _refuse_idle_options(
+    context: typer.Context, coded: bool, ready_table: bool, ready_plan: bool, given_plan: bool
+) -> None:
     """Options that could have no effect are mistakes.
 
     Args:
@@ -47,6 +49,7 @@ def _refuse_idle_options(context: typer.Context, coded: bool, ready_table: bool,
         coded: A precision with codes is among those that were asked for.
         ready_table: Its ranges come from a finished table.
         ready_plan: No plan is searched for.
+        given_plan: It is a file that was named.
 
     Raises:
         UsageError: One was given; says why it does nothing.
@@ -55,6 +58,7 @@ def _refuse_idle_options(context: typer.Context, coded: bool, ready_table: bool,
         (not coded, _CODED, "no precision with codes was asked for"),
         (ready_table, _CHOICE, "the calibration is a finished table"),
         (ready_plan, ("plan_drop",), "the plan is a finished one"),
+        (given_plan, ("keep",), "the file of --plan says what stays float"),
     ):
         given = _set_by_hand(context, names) if idle else []
         if given:
@@ -156,7 +160,7 @@ def export(
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.export.gate import GateLimits
     from ensharpen_edge.export.pipeline import ExportResult, artifact_name, export_model
-    from ensharpen_edge.export.quantization import QuantizationRequest, shipped_calibration
+    from ensharpen_edge.export.quantization import ALL_LAYERS, QuantizationRequest, shipped_calibration
     from ensharpen_edge.export.registry import check_precision, choose_image_dtype, choose_scheme, find_target
     from ensharpen_edge.export.request import CoremlOptions, ExportRequest
     from ensharpen_edge.export.tables import print_result, result_dict
@@ -169,7 +173,8 @@ def export(
     coded = any(part in chosen.schemes for part in precisions)
     table = calib or shipped_calibration(model)
     ready = table is not None and (table / TABLE).is_file()
-    _refuse_idle_options(context, coded, coded and ready, coded and (ready or plan is not None))
+    given_plan = plan is not None and plan != ALL_LAYERS
+    _refuse_idle_options(context, coded, coded and ready, coded and (ready or plan is not None), coded and given_plan)
     sizes = parse_sizes(size)
     limits = GateLimits(mean_drop=max_drop, retained=min_retained, agreement=min_agreement)
     results: list[ExportResult] = []

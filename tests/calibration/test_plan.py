@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ensharpen_edge.calibration.judge import Judge, JudgeLimits
+from ensharpen_edge.calibration.judge import Judge, JudgeLimits, _bundled
 from ensharpen_edge.calibration.plan import FLOAT, INT8, Plan, load_plan, save_plan
 from ensharpen_edge.calibration.plan_search import find_plan
 from ensharpen_edge.calibration.planning import ADDED, MISSED, Planning
@@ -171,3 +171,7 @@ def test_every_layer_and_tensor_alone_and_left_out(planning, tmp_path):
     draw_sensitivities(damages, None, "nano", tmp_path / "chart.png")
     with Image.open(tmp_path / "chart.png") as image:
         assert image.size[0] > 500
+
+
+def test_their_windows_lie_on_a_coarser_grid_where_a_network_has_one():
+    assert {side % 64 for image in _bundled(64, 64) for side in image.degraded.shape[2:]} == {0}
