@@ -8,7 +8,7 @@ from typing import Any
 
 from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
 from ensharpen_edge.export.request import BuildJob, Size
-from ensharpen_edge.models.config import HEAD_SCALES
+from ensharpen_edge.models.config import HEAD_SCALES, StudentConfig
 from ensharpen_edge.models.geometry import geometry
 
 CONTRACT = "ensharpen.json"
@@ -112,6 +112,6 @@ class Feeding:
         return json.dumps(contract, indent=1, sort_keys=True) + "\n"
 
 
-def with_task(io: IoContract, job: BuildJob) -> IoContract:
+def with_task(io: IoContract, config: StudentConfig) -> IoContract:
     """The contract with the enlargement of the network's task."""
-    return replace(io, enlarges=HEAD_SCALES[job.student.config.heads[0]])
+    return replace(io, enlarges=HEAD_SCALES[config.heads[0]])

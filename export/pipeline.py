@@ -33,6 +33,7 @@ from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.errors import BadInputError, EnsharpenError, IntegrityError, ParityError
 from ensharpen_edge.export.card import artifact_card
 from ensharpen_edge.export.faults import damage_file, damage_student
+from ensharpen_edge.export.feeding import with_task
 from ensharpen_edge.export.gate import GatePair, GateReport, check_quality, score_pairs
 from ensharpen_edge.export.gate_photos import gate_pairs, refuse_calibrated
 from ensharpen_edge.export.large_window import check_large_window
@@ -45,7 +46,7 @@ from ensharpen_edge.export.tiling_check import check_tiling
 from ensharpen_edge.imaging.encode import write_photo
 from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.models.checkpoint import Checkpoint, find_checkpoint
-from ensharpen_edge.models.config import HEAD_SCALES, TOTAL_STRIDE
+from ensharpen_edge.models.config import TOTAL_STRIDE
 from ensharpen_edge.models.folding import fold_branches
 from ensharpen_edge.models.geometry import geometry
 from ensharpen_edge.models.student import Student
@@ -304,7 +305,7 @@ def _manifest(request: ExportRequest, checkpoint: Checkpoint, build: Build) -> M
         precision=request.precision,
         task=config.heads[0],
         model_file=build.model_file,
-        io=dataclasses.replace(build.io, enlarges=HEAD_SCALES[config.heads[0]]),
+        io=with_task(build.io, config),
         shape=ShapeContract(
             height=height,
             width=width,

@@ -96,7 +96,9 @@ class CoremlTarget:
         }
         flexible = job.coreml.flexible
         io = IoContract(INPUT, OUTPUT, dtype=job.image_dtype)
-        feeding = Feeding(with_task(io, job), FileSizes(sizes, flexible, ALIGNMENT), tile_exact=True, pictures=pixels)
+        feeding = Feeding(
+            with_task(io, job.student.config), FileSizes(sizes, flexible, ALIGNMENT), tile_exact=True, pictures=pixels
+        )
         description |= {"input": feeding.input_text, "output": feeding.output_text, CONTRACT: feeding.contract(job)}
         enlarges = feeding.io.enlarges
         model = to_coreml(CoremlJob(graph, sizes, half, flexible, deployment, pixels, enlarges, coded, description))

@@ -125,7 +125,7 @@ def _finished(conversion: Conversion, job: BuildJob) -> tuple[bytes, ModelOperat
 
 def _describe(job: BuildJob) -> Description:
     sizes = FileSizes((job.size,) if job.size else (), multiple_of=job.student.config.total_stride)
-    feeding = Feeding(with_task(_io(job), job), sizes, tile_exact=_tileable(job))
+    feeding = Feeding(with_task(_io(job), job.student.config), sizes, tile_exact=_tileable(job))
     return Description(
         name=job.title,
         description=describe_task(job.student.config.heads[0]),
