@@ -80,11 +80,6 @@ def calibrate(
             f"{artifact}: is {manifest.target} {manifest.precision}; ranges are collected on the fp32 ONNX artifact",
             hint="ensharpen-export --target onnx --precision fp32",
         )
-    if manifest.io.enlarges != 1:
-        raise UsageError(
-            f"{artifact}: a plan for int8 is judged on images of one size, and this network enlarges",
-            hint="ensharpen-export --precision fp16; for TFLite also int8-weights",
-        )
     if crop % manifest.shape.multiple_of:
         raise UsageError(f"--crop must be a multiple of {manifest.shape.multiple_of} for {manifest.name}, got {crop}")
     from ensharpen_edge.calibration.degraded_crops import Preprocessing, training_mix
@@ -92,10 +87,17 @@ def calibrate(
     from ensharpen_edge.calibration.plan import names_in, plan_file, save_plan
     from ensharpen_edge.calibration.planning import MISSED, PlanRequest, prepare_planning
     from ensharpen_edge.calibration.recipe import QuantizationSettings
-    from ensharpen_edge.calibration.run import CalibrationRequest, FloatGraph, choose_photos, run_calibration
+    from ensharpen_edge.calibration.run import (
+        CalibrationRequest,
+        FloatGraph,
+        choose_photos,
+        refuse_enlarging,
+        run_calibration,
+    )
     from ensharpen_edge.data.cache import default_cache
     from ensharpen_edge.degrade.mixes import find_mix
 
+    refuse_enlarging(str(artifact), manifest.io.enlarges)
     wanted = PlanRequest(QuantizationSettings(scheme, method, rounding), names_in(keep), max_drop)
     graph = FloatGraph.of_artifact(opened)
     settings = Preprocessing(find_mix(mix) if mix else training_mix(graph.training), crop, seed)

@@ -20,6 +20,7 @@ from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.imaging.synthetic import synthetic_images
 from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
 from ensharpen_edge.metrics.retained_gain import retained_gain
+from ensharpen_edge.runtime.tiling import round_up
 
 F64 = NDArray[np.float64]
 
@@ -199,7 +200,7 @@ def _bundled(side: int, multiple_of: int) -> list[JudgeImage]:
             window = to_planes(photo[top : top + side, left : left + side])
             found.append(JudgeImage(f"{name} at {top}, {left}", window, None))
         for size in WINDOWS:
-            rows, columns = (-(-length // multiple_of) * multiple_of for length in size)
+            rows, columns = (round_up(length, multiple_of) for length in size)
             found.append(JudgeImage(f"{name} {rows}x{columns}", to_planes(centre_window(photo, rows, columns)), None))
     return found
 

@@ -25,7 +25,7 @@ from ensharpen_edge.calibration.stability import Movement, compare_halves
 from ensharpen_edge.calibration.table import CalibrationTable, Provenance, photo_keys, save_table
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.data.photos import PhotoSet
-from ensharpen_edge.errors import IntegrityError, require
+from ensharpen_edge.errors import IntegrityError, UsageError, require
 
 F64 = NDArray[np.float64]
 
@@ -78,6 +78,15 @@ class FloatGraph:
             manifest.name,
             dict(manifest.source.get("training", {})),
             manifest.task,
+        )
+
+
+def refuse_enlarging(name: str, enlarges: int) -> None:
+    """Raises `UsageError` for a network that enlarges: a plan for int8 is judged on images of one size."""
+    if enlarges != 1:
+        raise UsageError(
+            f"{name}: a plan for int8 is judged on images of one size, and this network enlarges",
+            hint="ensharpen-export --precision fp16; for TFLite also int8-weights",
         )
 
 

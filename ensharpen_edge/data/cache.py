@@ -190,6 +190,7 @@ def _write_cache(
     pixels_path: Path,
 ) -> dict[str, Any]:
     shapes: list[tuple[int, int]] = []
+    identity = _identity(folder)
     with whole_file(pixels_path) as temporary:
         sink = _ToFile(temporary)
         try:
@@ -197,7 +198,7 @@ def _write_cache(
         finally:
             sink.close()
     index = {
-        "folder": _identity(folder),
+        "folder": identity,
         "names": photos.names,
         "shapes": shapes,
         "fingerprints": photos.fingerprints,
@@ -205,7 +206,7 @@ def _write_cache(
     }
     with whole_file(index_path) as temporary:
         temporary.write_text(json.dumps(index), encoding="utf-8")
-    _tidy(index_path, _identity(folder))
+    _tidy(index_path, identity)
     return index
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,8 @@ class RunLog:
         if tensorboard:
             require("tensorboard", "train")
             module = require("torch.utils.tensorboard", "train")
-            self._draw(lambda _board: self._open(module, folder / "tensorboard"))
+            with self._drawing():
+                self._board = module.SummaryWriter(str(folder / "tensorboard"))
 
     def add(self, record: dict[str, Any]) -> None:
         """One record; numbers and tables of numbers become curves.
@@ -50,16 +52,16 @@ class RunLog:
         except OSError as error:
             raise BadInputError(f"{self._path}: cannot write the log ({error})", hint="free some space") from error
         if self._board is not None:
-            self._draw(lambda board: _add_curves(board, record))
+            with self._drawing():
+                for name, value in _numbers(record):
+                    self._board.add_scalar(name, value, record["step"])
         self._report(record)
 
-    def _open(self, module: Any, folder: Path) -> None:  # noqa: ANN401 (torch.utils.tensorboard)
-        self._board = module.SummaryWriter(str(folder))
-
-    def _draw(self, draw: Callable[[Any], None]) -> None:
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
         """Curves are not worth a run: when they cannot be written, as on a full disk, it goes on without them."""
         try:
-            draw(self._board)
+            yield
         except OSError as error:
             self._board = None
             stderr().print(f"warning: TensorBoard's files cannot be written ({error}); the run goes on without them")
@@ -72,12 +74,14 @@ class RunLog:
     def picture(self, step: int, image: Tensor) -> None:
         """Degraded, output and sharp, float (3, H, W) in [0, 1]."""
         if self._board is not None:
-            self._draw(lambda board: board.add_image("degraded, output, sharp", image, step))
+            with self._drawing():
+                self._board.add_image("degraded, output, sharp", image, step)
 
     def close(self) -> None:
         """Flush."""
         if self._board is not None:
-            self._draw(lambda board: board.close())
+            with self._drawing():
+                self._board.close()
 
 
 def _numbers(record: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
@@ -88,8 +92,3 @@ def _numbers(record: dict[str, Any], prefix: str = "") -> list[tuple[str, float]
         elif isinstance(value, (int, float)) and name not in ("step", "of"):
             found.append((prefix + name, float(value)))
     return found
-
-
-def _add_curves(board: Any, record: dict[str, Any]) -> None:  # noqa: ANN401 (SummaryWriter)
-    for name, value in _numbers(record):
-        board.add_scalar(name, value, record["step"])

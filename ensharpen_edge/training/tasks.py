@@ -57,10 +57,10 @@ def make_tasks(
     batch = degrade(small, mix, generator, strength)
     degraded = batch.degraded
     cast = "colour" in heads
-    before = generator.get_state()
+    before = generator.get_state() if cast else None
     if cast:
         degraded = sample_and_cast(degraded.clamp(0.0, 1.0), ColourCastConfig(), generator)
-    after = generator.get_state()
+    after = generator.get_state() if cast else None
     edge = MARGIN * largest
     targets = {}
     for head in heads:
@@ -72,8 +72,9 @@ def make_tasks(
         else:
             inner = sharp[..., edge:-edge, edge:-edge]
             targets[head] = inner if scale == largest else downsample(inner, largest // scale, "area")
-        if cast and head != "colour":
+        if before is not None and head != "colour":
             generator.set_state(before)  # the very same cast
             targets[head] = sample_and_cast(targets[head].clamp(0.0, 1.0), ColourCastConfig(), generator)
-    generator.set_state(after)
+    if after is not None:
+        generator.set_state(after)
     return TaskBatch(degraded, targets, batch.blur, batch.noise)

@@ -150,15 +150,7 @@ class Trainer:
         """Without the weights of the best validation, or with others in their place, there has been none yet."""
         if self._best_is_there(progress):
             return progress
-        fresh = Progress()
-        return dataclasses.replace(
-            progress,
-            best_psnr=fresh.best_psnr,
-            best_step=fresh.best_step,
-            best_start=fresh.best_start,
-            best_cases={},
-            best_sha256="",
-        )
+        return Progress(progress.step, progress.stage_steps, seconds=progress.seconds, scaler=progress.scaler)
 
     def _best_is_there(self, progress: Progress) -> bool:
         """Whether the file is the one that was validated; states of earlier versions do not name its hash."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ensharpen_edge.artifact import IoContract
-from ensharpen_edge.calibration.run import FloatGraph, graph_hash
+from ensharpen_edge.calibration.run import FloatGraph, graph_hash, refuse_enlarging
 from ensharpen_edge.calibration.session import graph_run, graph_session
 from ensharpen_edge.errors import ParityError, UsageError, require
 from ensharpen_edge.export.depth_order import to_depth_order
@@ -117,11 +117,7 @@ def quantize_job(job: BuildJob, graph: Any, schemes: Sequence[str]) -> Quantized
     Raises:
         UsageError: There is nothing to calibrate with, or the scheme is another target's.
     """
-    if HEAD_SCALES[job.student.config.heads[0]] != 1:
-        raise UsageError(
-            f"{job.student.config.name}: a plan for int8 is judged on images of one size, and this network enlarges",
-            hint="--precision fp16; for TFLite also int8-weights",
-        )
+    refuse_enlarging(job.student.config.name, HEAD_SCALES[job.student.config.heads[0]])
     if job.quantization is None:
         raise UsageError("int8 needs a calibration", hint="--calib my_photos")
     scheme = job.quantization.wanted.settings.scheme
