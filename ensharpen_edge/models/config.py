@@ -141,5 +141,3 @@ def fields_from_dict(cls: type[Config], data: Any) -> Config:  # noqa: ANN401 (w
 NANO = StudentConfig("nano", widths=(16, 32, 64), depths=(2, 2, 3, 2, 2))
 SMALL = StudentConfig("small", widths=(32, 64, 128), depths=(2, 2, 4, 2, 2))
 BASE = StudentConfig("base", widths=(48, 96, 192), depths=(2, 4, 6, 4, 2))
-TEACHER = StudentConfig("teacher", widths=(48, 96, 192), depths=(2, 4, 6, 4, 2), branches=False, dense=True)
-"""`base` with dense kernels: four times its weights, which start as its own (`models.growth`)."""

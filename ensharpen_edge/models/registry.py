@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ensharpen_edge.errors import UsageError, unknown_name
-from ensharpen_edge.models.config import BASE, NANO, SMALL, TEACHER, StudentConfig
+from ensharpen_edge.models.config import BASE, NANO, SMALL, StudentConfig
 
 
 class ModelRegistry:
@@ -40,4 +40,4 @@ class ModelRegistry:
         return iter(self._configs.values())
 
 
-MODELS = ModelRegistry((NANO, SMALL, BASE, TEACHER))
+MODELS = ModelRegistry((NANO, SMALL, BASE))

@@ -34,7 +34,7 @@ def train(
     data: Annotated[
         str | None, typer.Option(help="Folder of sharp photographs, or WebDataset shards: 'set-{000..063}.tar'.")
     ] = None,
-    config: Annotated[str, typer.Option(help="Recipe: nano, small, base, teacher, or a YAML file.")] = "nano",
+    config: Annotated[str, typer.Option(help="Recipe: nano, small, base, or a YAML file.")] = "nano",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run: state, log, checkpoint. Default: runs/RECIPE.")
     ] = None,
@@ -211,7 +211,7 @@ def label(
 
 @app.command()
 def recipe(
-    name: Annotated[str, typer.Argument(help="A shipped recipe (nano, small, base, teacher, ...), or a YAML file.")],
+    name: Annotated[str, typer.Argument(help="A shipped recipe (nano, small, base, ...), or a YAML file.")],
 ) -> None:
     """Print a recipe, to start your own from, and its timeline.
 

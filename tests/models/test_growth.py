@@ -7,7 +7,7 @@ import torch
 
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.models.checkpoint import find_checkpoint
-from ensharpen_edge.models.config import BASE, NANO, SMALL, TEACHER
+from ensharpen_edge.models.config import BASE, NANO, SMALL
 from ensharpen_edge.models.growth import grow
 from ensharpen_edge.models.student import Student
 
@@ -17,7 +17,10 @@ def nano():
     return find_checkpoint("nano").network
 
 
-@pytest.mark.parametrize("config", [SMALL, BASE, TEACHER], ids=lambda config: config.name)
+DENSE = dataclasses.replace(BASE, name="dense", branches=False, dense=True)
+
+
+@pytest.mark.parametrize("config", [SMALL, BASE, DENSE], ids=lambda config: config.name)
 def test_a_grown_student_starts_as_the_trained_one(nano, config, photo):
     image = torch.from_numpy(photo[:96, :96].copy()).permute(2, 0, 1)[None] / 255.0
     with torch.no_grad():
