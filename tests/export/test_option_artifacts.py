@@ -66,7 +66,7 @@ def test_half_precision_of_an_option(tmp_path):
 
 
 def test_dense_kernels_are_exported_as_they_are(tmp_path):
-    """A teacher is a network like any other: a GPU that likes dense convolutions may run it."""
+    """A GPU that likes dense convolutions may run a network that has no others."""
     save_checkpoint(merge_separable(find_checkpoint("nano").network), tmp_path / "dense.safetensors", {})
     result = export_model(ExportRequest(str(tmp_path / "dense.safetensors"), "onnx", "fp32", tmp_path))
     graph = onnx.load(result.artifact.path / result.artifact.manifest.model_file).graph

@@ -27,15 +27,15 @@ def test_round_trip(saved):
 
 
 def test_dense_weights_are_stored_in_half_precision(tmp_path):
-    teacher = merge_separable(find_checkpoint("nano").network)
-    path = tmp_path / "teacher.safetensors"
-    save_checkpoint(teacher, path, {"name": "mine"})
-    assert path.stat().st_size < 2.1 * sum(p.numel() for p in teacher.parameters())
+    dense = merge_separable(find_checkpoint("nano").network)
+    path = tmp_path / "dense.safetensors"
+    save_checkpoint(dense, path, {"name": "mine"})
+    assert path.stat().st_size < 2.1 * sum(p.numel() for p in dense.parameters())
     loaded = load_checkpoint(path).network
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         assert next(loaded.parameters()).dtype == torch.float32
-        assert float((loaded(image) - teacher(image)).abs().max()) < 0.5 / 255
+        assert float((loaded(image) - dense(image)).abs().max()) < 0.5 / 255
 
 
 def test_one_flipped_byte_is_refused(saved):

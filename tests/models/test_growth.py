@@ -11,13 +11,12 @@ from ensharpen_edge.models.config import BASE, NANO, SMALL
 from ensharpen_edge.models.growth import grow
 from ensharpen_edge.models.student import Student
 
+DENSE = dataclasses.replace(BASE, name="dense", branches=False, dense=True)
+
 
 @pytest.fixture(scope="module")
 def nano():
     return find_checkpoint("nano").network
-
-
-DENSE = dataclasses.replace(BASE, name="dense", branches=False, dense=True)
 
 
 @pytest.mark.parametrize("config", [SMALL, BASE, DENSE], ids=lambda config: config.name)
@@ -92,7 +91,7 @@ def test_what_does_not_fit_is_refused(nano):
 
 
 def test_dense_kernels_leave_the_separable_ones(nano):
-    """A merged kernel is an outer product; a step of training makes it more, which is what a teacher has room for."""
+    """A merged kernel is an outer product; a step of training makes it more, for which it has room."""
     torch.manual_seed(0)
     dense = grow(nano, dataclasses.replace(NANO, name="d", branches=False, dense=True)).train()
     expand = dense.encoder.bottleneck[0].expand.weight
