@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import tarfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,16 @@ def is_shards(data: str) -> bool:
 
 
 def shard_files(pattern: str) -> list[Path]:
-    """Expand the braces of a shard pattern.
+    """Return the tar files that a shard pattern names; all of them are local files, whatever they look like.
+
+    A file of exactly this name is that file. Otherwise the braces are expanded, once.
 
     Raises:
         BadInputError: A shard is missing.
         UsageError: Braces without a partner.
     """
+    if Path(pattern).is_file():
+        return [Path(pattern)]
     braceexpand = require("braceexpand", "train")
     try:
         files = [Path(name) for name in braceexpand.braceexpand(pattern)]
@@ -122,28 +126,36 @@ class ShardSource:
 
     def _samples(self) -> Iterator[tuple[str, bytes]]:
         """Names and bytes of photographs, epoch after epoch, without end."""
-        webdataset: Any = require("webdataset", "train")
         suffixes = {suffix.lstrip(".") for suffix in SUFFIXES}
         for epoch in itertools.count():
             order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.config.files))
-            mine = [str(self.config.files[i]) for i in order][self.config.rank :: self.config.world]
+            mine = [self.config.files[i] for i in order][self.config.rank :: self.config.world]
             if not mine:
                 raise BadInputError(
                     f"{len(self.config.files)} shards cannot be shared by {self.config.world} processes",
                     hint="write more and smaller shards",
                 )
             found = 0
-            # This process's shards are chosen already: no further splitting among processes or workers.
-            reader = webdataset.WebDataset(
-                mine, shardshuffle=False, empty_check=False, nodesplitter=None, workersplitter=None
-            )
             try:
-                for sample in reader:
+                for sample in _read_samples(mine):
                     for key, content in sample.items():
                         if key.lower().rsplit(".", 1)[-1] in suffixes and isinstance(content, bytes):
                             found += 1
                             yield f"{Path(sample['__url__']).name}/{sample['__key__']}.{key}", content
             except (tarfile.TarError, OSError, EOFError, ValueError) as error:  # ValueError: one name twice
-                raise BadInputError(f"a shard among {', '.join(mine[:3])} is damaged ({error})") from error
+                raise BadInputError(f"a shard among {', '.join(map(str, mine[:3]))} is damaged ({error})") from error
             if not found:
                 raise BadInputError(f"{mine[0]}: holds no photographs", hint=f"looked for {', '.join(SUFFIXES)}")
+
+
+def _read_samples(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """WebDataset's samples of tar files, in order, with `__key__` and with the file's path as `__url__`.
+
+    WebDataset is given open files and never a name: it takes names for URLs, expands braces in them, and runs what
+    follows `pipe:` as a command.
+    """
+    reader: Any = require("webdataset.tariterators", "train")
+    for path in files:
+        with path.open("rb") as stream:
+            contents = reader.tar_file_expander([{"url": str(path), "stream": stream}])
+            yield from reader.group_by_keys(contents)

@@ -241,3 +241,54 @@ def test_missing_and_useless_shards(tmp_path):
         tar.addfile(info, io.BytesIO())
     with pytest.raises(BadInputError, match="no photographs"):
         ShardSource(ShardConfig((tmp_path / "empty.tar",))).sampler(0, 64)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pipe:touch OWNED #.tar",
+        "pipe:touch OWNED; cat set.tar",
+        "file:set.tar",
+        "http:set.tar",
+        "https:set.tar",
+        "s3:set.tar",
+        "gs:set.tar",
+        "ais:set.tar",
+        "hf:set.tar",
+        "htgs:set.tar",
+        "{a,b}.tar",
+        "set-{0..3}.tar",
+        "{open.tar",
+        r"\{a\}.tar",
+        "a::b.tar",
+        "$(touch OWNED).tar",
+        "`touch OWNED`.tar",
+        "a%20b.tar",
+        "a?b.tar",
+        "a#b.tar",
+        "-.tar",
+    ],
+)
+def test_a_shards_name_is_the_name_of_a_file_and_nothing_else(tmp_path, monkeypatch, photo, name):
+    """No scheme of a URL, no command, no braces: this file is read, and nothing beside it happens."""
+    monkeypatch.chdir(tmp_path)
+    content = png(photo[:80, :80])
+    with tarfile.open(tmp_path / name, "w") as tar:
+        info = tarfile.TarInfo("p0.png")
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    (file,) = shard_files(name)
+    crops = ShardSource(ShardConfig((file,), window=2)).sampler(0, 64).draw(1, torch.Generator())
+    assert crops.names == (f"{name}/p0.png",)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_braces_are_expanded_once(tmp_path, monkeypatch):
+    """What braces make is a name: it is not taken for a pattern again, and a URL is only a file that is not there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "{x}-{0..1}.tar").touch()
+    assert shard_files(r"{\{x\}-\{0..1\},\{x\}-\{0..1\}}.tar") == [Path("{x}-{0..1}.tar")] * 2
+    for url in ("pipe:touch OWNED; cat {a,b}.tar", "https://example.org/set-{000..063}.tar", "file:///etc/{a,b}.tar"):
+        with pytest.raises(BadInputError, match="no such shard"):
+            shard_files(url)
+    assert not (tmp_path / "OWNED").exists()
