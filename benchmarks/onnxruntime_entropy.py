@@ -16,6 +16,7 @@ from ensharpen_edge.console import print_json
 from ensharpen_edge.errors import require
 from ensharpen_edge.process_memory import peak_resident_mib
 from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.runtime.whole_onnx import read_whole_onnx
 
 
 def main(artifact: Path, data: Path, count: int, crop: int) -> None:
@@ -36,8 +37,10 @@ def main(artifact: Path, data: Path, count: int, crop: int) -> None:
 
     # The calibrator prints what it does; standard output is for the result.
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
+        model = Path(folder) / "model.onnx"
+        model.write_bytes(read_whole_onnx(opened))
         calibrator = create_calibrator(
-            opened.model_path,
+            model,
             augmented_model_path=str(Path(folder) / "augmented.onnx"),
             calibrate_method=CalibrationMethod.Entropy,
         )

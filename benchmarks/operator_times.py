@@ -16,6 +16,7 @@ from ensharpen_edge.benchmarks.litert_operators import litert_operator_times
 from ensharpen_edge.benchmarks.subjects import noise_image, timed_size
 from ensharpen_edge.errors import BadInputError, UsageError, require
 from ensharpen_edge.runtime.pipeline import to_batch
+from ensharpen_edge.runtime.whole_onnx import read_whole_onnx
 
 _WARM_UP = 2
 _BYTES = {"float": 4, "float16": 2, "double": 8, "uint8": 1, "int8": 1, "int32": 4, "int64": 8, "bool": 1}
@@ -77,7 +78,7 @@ def node_times(artifact: Artifact, size: tuple[int, int], threads: int, rounds: 
     if artifact.manifest.target != "onnx":
         raise UsageError(f"{artifact.path}: nodes are timed in ONNX artifacts only")
     batch = to_batch(noise_image(timed_size(artifact, size)), artifact.manifest.io)
-    return profile_onnx(artifact.read_model(), {artifact.manifest.io.input_name: batch}, threads, rounds)
+    return profile_onnx(read_whole_onnx(artifact), {artifact.manifest.io.input_name: batch}, threads, rounds)
 
 
 def profile_onnx(model: bytes, inputs: dict[str, Any], threads: int, rounds: int) -> list[NodeTime]:

@@ -26,6 +26,7 @@ from ensharpen_edge.calibration.table import CalibrationTable, Provenance, photo
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.errors import IntegrityError, UsageError, require
+from ensharpen_edge.runtime.whole_onnx import read_whole_onnx
 
 F64 = NDArray[np.float64]
 
@@ -61,11 +62,11 @@ class FloatGraph:
 
         Raises:
             MissingToolError: onnx is not installed.
-            IntegrityError: The file is no ONNX graph.
+            IntegrityError: The file is no ONNX graph, or keeps weights in other files.
         """
         onnx = require("onnx", "onnx")
         manifest = artifact.manifest
-        data = artifact.read_model()
+        data = read_whole_onnx(artifact)
         try:
             model = onnx.load_from_string(data)
         except Exception as error:  # protobuf raises its own unexported exception classes

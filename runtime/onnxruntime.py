@@ -7,6 +7,7 @@ import numpy as np
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, MissingToolError, OutOfMemoryError, UsageError, require
 from ensharpen_edge.runtime.engine import Batch
+from ensharpen_edge.runtime.whole_onnx import read_whole_onnx
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -24,7 +25,7 @@ class OnnxRuntimeEngine:
 
     Raises:
         MissingToolError: onnxruntime, or the provider for the device, is not installed.
-        IntegrityError: onnxruntime cannot load the file.
+        IntegrityError: onnxruntime cannot load the file, or the file keeps weights in other files.
         UsageError: Unknown device.
     """
 
@@ -44,7 +45,7 @@ class OnnxRuntimeEngine:
         options.log_severity_level = 3
         if artifact.manifest.quantization.get("largest_weight", 0) > _SAFE_WEIGHT:
             options.add_session_config_entry("session.x64quantprecision", "1")
-        model = artifact.read_model()
+        model = read_whole_onnx(artifact)
         try:
             self._session = ort.InferenceSession(model, options, providers=[provider])
         except Exception as error:  # onnxruntime raises its own unexported exception classes

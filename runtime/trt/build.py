@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable  # noqa: UP035 (collections.abc's takes no arguments in JetPack 5's Python 3.8)
 
-from .faults import BAD_INPUT, MISSING, USAGE, DeviceError
+from .faults import BAD_INPUT, INTEGRITY, MISSING, USAGE, DeviceError
 from .graph_choice import Attempt, cache_header, parse_version
+from .onnx_external_data import check_whole
 
 Report = Callable[[str], None]
 
@@ -68,7 +69,7 @@ def build_first(trt: Any, tries: tuple[Attempt, ...], folder: Path, options: Bui
         report: Told what is going on.
 
     Raises:
-        DeviceError: None builds; gives every reason.
+        DeviceError: None builds; gives every reason. A graph that is not whole ends it at once.
     """
     failures: list[str] = []
     for attempt in tries:
@@ -76,6 +77,8 @@ def build_first(trt: Any, tries: tuple[Attempt, ...], folder: Path, options: Bui
         try:
             return Built(build_engine(trt, attempt, folder, options, report), attempt, tuple(failures))
         except DeviceError as error:
+            if error.code == INTEGRITY:
+                raise
             failures.append(f"{attempt.graph} ({attempt.precision}): {error}")
             report(f"failed: {error}")
     raise DeviceError(
@@ -87,15 +90,16 @@ def build_engine(trt: Any, attempt: Attempt, folder: Path, options: BuildOptions
     """Parse and build one graph.
 
     Raises:
-        DeviceError: TensorRT refused the graph, found no implementation, or ran out of memory.
+        DeviceError: The graph is not whole, or TensorRT refused it, found no implementation, or ran out of memory.
     """
+    path = folder / f"{attempt.graph}.onnx"
+    content = path.read_bytes()
+    check_whole(path.name, content)
     version = parse_version(trt.__version__)
     log = logger(trt, report)
     builder = _made(trt.Builder, log)
     network = builder.create_network(network_flags(trt, attempt, version))
     parser = trt.OnnxParser(network, log)
-    path = folder / f"{attempt.graph}.onnx"
-    content = path.read_bytes()
     if not parser.parse(content):
         reasons = "; ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
         raise DeviceError(BAD_INPUT, f"{path.name}: TensorRT {trt.__version__} does not parse it: {reasons}")

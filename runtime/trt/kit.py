@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .faults import BAD_INPUT, INTEGRITY, USAGE, DeviceError
+from .onnx_external_data import check_whole
 
 MANIFEST, BUILD, GOLDEN = "manifest.json", "build.json", "golden/vectors.npz"
 ENGINE = "model.engine"
@@ -42,7 +43,7 @@ def open_kit(folder: Path) -> Kit:
     """Read and verify a kit.
 
     Raises:
-        DeviceError: Not a kit, a file missing or altered.
+        DeviceError: Not a kit, a file missing or altered, or a graph that keeps weights in other files.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -57,6 +58,8 @@ def open_kit(folder: Path) -> Kit:
         path = folder / name
         if not path.is_file() or sha256_of(path) != expected:
             raise DeviceError(INTEGRITY, f"{folder}: {name} is missing or altered", "copy the kit again")
+        if path.suffix == ".onnx":
+            check_whole(str(path), path.read_bytes())
     return Kit(folder, manifest, build)
 
 
