@@ -365,9 +365,14 @@ def _swap(temporary: Path, path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file below `folder` but the manifest, by its path in the folder."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    return {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
+
+
 def seal(folder: Path, manifest: Manifest) -> Manifest:
     """Hash every file below `folder` and write the manifest beside them. Returns the manifest with the hashes."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
-    sealed = dataclasses.replace(manifest, files={p.relative_to(folder).as_posix(): sha256_of(p) for p in files})
+    sealed = dataclasses.replace(manifest, files=file_hashes(folder))
     (folder / MANIFEST).write_text(sealed.to_json(), encoding="utf-8")
     return sealed

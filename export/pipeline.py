@@ -24,9 +24,9 @@ from ensharpen_edge.artifact import (
     IoContract,
     Manifest,
     ShapeContract,
+    file_hashes,
     new_artifact,
     seal,
-    sha256_of,
 )
 from ensharpen_edge.calibration.table import load_table
 from ensharpen_edge.data.photos import list_photos
@@ -196,7 +196,7 @@ def _build(
 
     limits = request.limits.of_precision(request.precision)
     reference = torch_run(student)
-    unsealed = dataclasses.replace(manifest, files={build.model_file: sha256_of(folder / build.model_file)})
+    unsealed = dataclasses.replace(manifest, files=file_hashes(folder))
     with open_engine(Artifact(folder, unsealed), build.device) as engine:
 
         def exported(image: F32) -> F32:

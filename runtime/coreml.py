@@ -11,6 +11,7 @@ import numpy as np
 from ensharpen_edge.artifact import FLOAT_DTYPE, Artifact
 from ensharpen_edge.errors import IntegrityError, UsageError, require
 from ensharpen_edge.runtime.engine import F32, Batch
+from ensharpen_edge.runtime.mil.package_files import check_package_files
 from ensharpen_edge.runtime.mil.program import MilProgram
 
 INTERPRETER = "interpreter"
@@ -39,7 +40,8 @@ class CoremlEngine:
 
     Raises:
         MissingToolError: coremltools is not installed.
-        IntegrityError: A damaged package, or one with other tensors than its manifest says.
+        IntegrityError: A damaged package, one that reads other files than the manifest's, or one with other tensors
+            than its manifest says.
         UsageError: Unknown device.
     """
 
@@ -49,6 +51,7 @@ class CoremlEngine:
             raise UsageError(f"coreml: unknown device {device!r} here", hint=f"known: {', '.join(known)}")
         path, io = artifact.model_path.parent, artifact.manifest.io
         self._pixels = io.dtype != FLOAT_DTYPE
+        check_package_files(artifact)
         program = MilProgram(path)
         if (program.is_image, program.gives_image) != (self._pixels, self._pixels):
             found = ["images" if image else "arrays" for image in (program.is_image, program.gives_image)]

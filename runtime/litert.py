@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, MissingToolError, OutOfMemoryError, UsageError
 from ensharpen_edge.runtime.engine import Batch
+from ensharpen_edge.runtime.tflite_external_buffers import has_external_buffers
 
 _MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
@@ -26,7 +28,8 @@ class LiteRtEngine:
 
     Raises:
         MissingToolError: Neither package is installed.
-        IntegrityError: The file cannot be loaded, or holds other tensors than its manifest says.
+        IntegrityError: The file cannot be loaded, keeps weights in other files, or holds other tensors than its
+            manifest says.
         UsageError: Unknown device.
     """
 
@@ -36,6 +39,7 @@ class LiteRtEngine:
         module = _interpreter_module()
         self._file = artifact.model_path
         model = artifact.read_model()
+        _check_whole(self._file, model)
         try:
             self._interpreter: Any = module.Interpreter(model_content=model, num_threads=threads or os.cpu_count() or 1)
             (self._source,) = self._interpreter.get_input_details()
@@ -79,6 +83,19 @@ class LiteRtEngine:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _check_whole(path: Path, model: bytes) -> None:
+    """Raises `IntegrityError` for a file that keeps weights in other files, which the manifest does not hash."""
+    try:
+        outside = has_external_buffers(model)
+    except ValueError as error:
+        raise IntegrityError(f"{path}: not a TFLite file ({error})", hint="export it again") from error
+    if outside:
+        raise IntegrityError(
+            f"{path}: keeps weights in other files, which no hash of the manifest covers",
+            hint="export it again: a model file must hold its weights",
+        )
 
 
 def _interpreter_module() -> ModuleType:
