@@ -23,7 +23,7 @@ ALLOWED = {
     "models": GROUND | {"models"},
     "degrade": GROUND | {"degrade"},
     "data": GROUND | {"data"},
-    "training": GROUND | {"models", "degrade", "data", "metrics", "training"},
+    "training": GROUND | {"models", "degrade", "data", "metrics", "runtime", "training"},
     "weights": set(),
     "runtime": GROUND | {"runtime"},
     "calibration": GROUND | {"data", "degrade", "metrics", "models", "runtime", "calibration"},

@@ -10,18 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, require
 from ensharpen_edge.imaging.views import VIEWS, check_views, from_view, to_view
 from ensharpen_edge.models.checkpoint import find_checkpoint
 from ensharpen_edge.models.student import Student
+from ensharpen_edge.training.distillation.onnx_files import read_onnx_files
 
 
 class Teacher(Protocol):
     """A network that is already good.
 
     Attributes:
-        key: sha256 of its file, for caches and cards.
+        key: sha256 of its file, or of all its files, for caches and cards.
         size: (height, width) that it is fixed to, or None.
     """
 
@@ -67,7 +67,8 @@ class OnnxTeacher:
     The layout is read from the file: the axis of length 3 holds the channels.
 
     Raises:
-        BadInputError: Not a readable ONNX file, or its input and output are not one RGB image each.
+        BadInputError: Not a readable ONNX file, weights that are missing or outside the model's folder, or an input and
+            an output that are not one RGB image each.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,11 +79,12 @@ class OnnxTeacher:
         options.intra_op_num_threads = torch.get_num_threads()
         wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
         providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # ONNX Runtime raises classes of its own extension module
-            raise BadInputError(f"{path}: not a model that ONNX Runtime can open ({error})") from error
-        self.key = sha256_of(path)
+        with read_onnx_files(path) as files:
+            try:
+                self._session = onnxruntime.InferenceSession(files.source, options, providers=providers)
+            except Exception as error:  # ONNX Runtime raises classes of its own extension module
+                raise BadInputError(f"{path}: not a model that ONNX Runtime can open ({error})") from error
+        self.key = files.key
         self._path = path
         self._channels_last, self._batch, self.size = self._check_io()
 
