@@ -228,7 +228,12 @@ def run(
     engine.close()
     if json_output:
         print_json(
-            {"artifact": str(artifact), "self_ensemble": self_ensemble, "results": [r.to_dict() for r in results]}
+            {
+                "artifact": str(artifact),
+                "device": engine.device,
+                "self_ensemble": self_ensemble,
+                "results": [r.to_dict() for r in results],
+            }
         )
     failed = [r.error for r in results if r.error is not None]
     if json_output:

@@ -38,6 +38,9 @@ class CoremlEngine:
         device: On macOS `cpu`, `gpu`, `ane` or `all` of Core ML; elsewhere `cpu` is the interpreter.
         threads: Ignored.
 
+    Attributes:
+        device: `interpreter`, or on macOS the units that Core ML may use; which of them it uses it does not say.
+
     Raises:
         MissingToolError: coremltools is not installed.
         IntegrityError: A damaged package, one that reads other files than the manifest's, or one with other tensors
@@ -63,7 +66,9 @@ class CoremlEngine:
         names = [self._program.input, self._program.output]
         if names != [io.input_name, io.output_name]:
             raise IntegrityError(f"{path}: has tensors {names}, the manifest says {[io.input_name, io.output_name]}")
+        self.device = INTERPRETER
         if sys.platform == "darwin" and device != INTERPRETER:
+            self.device = device
             self._program = _AppleProgram(path, _UNITS[device], self._program, self._pixels)
 
     def run(self, batch: Batch) -> Batch:

@@ -21,6 +21,9 @@ _MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 class LiteRtEngine:
     """Runs a `.tflite` artifact with XNNPACK. `run` raises `OutOfMemoryError` when a window does not fit.
 
+    Attributes:
+        device: `cpu`: no delegate for another device is ever loaded.
+
     Args:
         artifact: A verified artifact with target `tflite`.
         device: `cpu`.
@@ -36,6 +39,7 @@ class LiteRtEngine:
     def __init__(self, artifact: Artifact, device: str = "cpu", threads: int = 0) -> None:
         if device != "cpu":
             raise UsageError(f"litert: unknown device {device!r}", hint="known: cpu")
+        self.device = device
         module = _interpreter_module()
         self._file = artifact.model_path
         model = artifact.read_model()

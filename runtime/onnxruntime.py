@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.errors import IntegrityError, MissingToolError, OutOfMemoryError, UsageError, require
+from ensharpen_edge.errors import EnsharpenError, IntegrityError, OutOfMemoryError, UsageError, require
 from ensharpen_edge.runtime.engine import Batch
+from ensharpen_edge.runtime.onnxruntime_session import PROVIDERS, open_session
 from ensharpen_edge.runtime.whole_onnx import read_whole_onnx
-
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 _SAFE_WEIGHT = 64
 """Larger int8 weights saturate in the 16-bit sums of x86 processors without VNNI, unless slower kernels are used."""
@@ -23,22 +22,20 @@ class OnnxRuntimeEngine:
         device: `cpu` or `cuda`.
         threads: CPU threads; 0 takes all cores.
 
+    Attributes:
+        device: The device that was asked for. ONNX Runtime's way of going on without it, on the CPU, is an error here.
+
     Raises:
-        MissingToolError: onnxruntime, or the provider for the device, is not installed.
+        MissingToolError: onnxruntime, or the provider for the device, is not installed, or the provider does not start.
         IntegrityError: onnxruntime cannot load the file, or the file keeps weights in other files.
         UsageError: Unknown device.
     """
 
     def __init__(self, artifact: Artifact, device: str = "cpu", threads: int = 0) -> None:
         ort = require("onnxruntime", "onnx")
-        if device not in _PROVIDERS:
-            raise UsageError(f"onnxruntime: unknown device {device!r}", hint=f"known: {', '.join(_PROVIDERS)}")
-        provider = _PROVIDERS[device]
-        if provider not in ort.get_available_providers():
-            raise MissingToolError(
-                f"onnxruntime has no {provider} here (it has {', '.join(ort.get_available_providers())})",
-                hint="pip install onnxruntime-gpu" if device == "cuda" else "pip install onnxruntime",
-            )
+        if device not in PROVIDERS:
+            raise UsageError(f"onnxruntime: unknown device {device!r}", hint=f"known: {', '.join(PROVIDERS)}")
+        self.device = device
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -47,7 +44,9 @@ class OnnxRuntimeEngine:
             options.add_session_config_entry("session.x64quantprecision", "1")
         model = read_whole_onnx(artifact)
         try:
-            self._session = ort.InferenceSession(model, options, providers=[provider])
+            self._session = open_session(ort, model, options, device)
+        except EnsharpenError:
+            raise
         except Exception as error:  # onnxruntime raises its own unexported exception classes
             raise IntegrityError(f"{artifact.model_path}: onnxruntime cannot load it ({error})") from error
         self._input = artifact.manifest.io.input_name

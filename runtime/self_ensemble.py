@@ -30,6 +30,11 @@ class SelfEnsemble:
         self._rows, self._columns = (2, 3) if io.layout == "NCHW" else (1, 2)
         self._codes = None if io.dtype == FLOAT_DTYPE else np.dtype(io.dtype)
 
+    @property
+    def device(self) -> str:
+        """Where the engine runs."""
+        return self._engine.device
+
     def run(self, batch: Batch) -> Batch:
         """See `Engine.run`; codes are averaged and rounded.
 

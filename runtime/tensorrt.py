@@ -39,11 +39,16 @@ class TensorRtEngine:
             the GPU as well.
         threads: Ignored.
 
+    Attributes:
+        device: `cuda`: engines run nowhere else.
+
     Raises:
         MissingToolError: No driver, no TensorRT, no CUDA package.
         IntegrityError: Built by another TensorRT or for another GPU: it must be built again.
         UsageError: Unknown device.
     """
+
+    device = "cuda"
 
     def __init__(self, artifact: Artifact, device: str = "cuda", threads: int = 0) -> None:
         kind, _, backend = device.partition(":")

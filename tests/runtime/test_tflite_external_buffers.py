@@ -59,6 +59,7 @@ def test_a_file_that_is_whole_runs(tmp_path):
         assert not has_external_buffers(content)
         with open_engine(sealed(tmp_path, content)) as engine:
             output = engine.run(np.ones((1, 8, 8, 3), np.float32))
+            assert engine.device == "cpu"
         assert np.array_equal(output, np.full((1, 8, 8, 3), 1.5, np.float32))
 
 

@@ -81,6 +81,7 @@ def relisted(folder, **paths: str) -> None:
 def test_a_package_of_hashed_files_runs(folder):
     with open_engine(sealed(folder), INTERPRETER) as engine:
         output = engine.run(np.ones((1, 3, 8, 8), np.float32))
+        assert engine.device == INTERPRETER
     assert np.array_equal(output, np.full((1, 3, 8, 8), 0.5, np.float32))
 
 
