@@ -46,12 +46,15 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 DEEPEST = 100
 """Messages in messages that protobuf's own readers go into."""
 
+MOST_FIELDS = 2_000_000
+"""Fields of the messages that are followed. The largest networks have tenths of that; more are there to take time."""
+
 _SHORT = 5
 """Bytes of the longest tag or length: both are numbers of 32 bits."""
 
 
 class UnreadableOnnxError(ValueError):
-    """The bytes are no ONNX file: cut, damaged, of another format, or nested too deeply."""
+    """The bytes are no ONNX file that can be read: cut, damaged, of another format, too deep, or of too many fields."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +82,17 @@ def external_tensors(content: bytes) -> tuple[ExternalTensor, ...]:
     if content[4:8] == b"ORTM":
         raise UnreadableOnnxError("it is of ONNX Runtime's own format, not ONNX")
     found = []
+    allowed = iter(range(MOST_FIELDS))
     waiting = [(_MODEL, 0, len(content), 1)]
     while waiting:
         message, start, end, depth = waiting.pop()
         if depth > DEEPEST:
             raise UnreadableOnnxError(f"messages are nested more than {DEEPEST} deep")
         if message == _TENSOR:
-            found += _external(content, start, end)
+            found += _external(content, start, end, allowed)
             continue
         followed = _FOLLOWED[message]
-        for number, wire_type, first, last in _fields(content, start, end):
+        for number, wire_type, first, last in _fields(content, start, end, allowed):
             if number in followed:
                 _expect(_BYTES, wire_type, number)
                 waiting.append((followed[number], first, last, depth + 1))
@@ -119,10 +123,10 @@ def check_whole(name: str, content: bytes) -> None:
         )
 
 
-def _external(content: bytes, start: int, end: int) -> list[ExternalTensor]:
+def _external(content: bytes, start: int, end: int, allowed: Iterator[int]) -> list[ExternalTensor]:
     """The tensor between two offsets, if it is external."""
     name, external, entries = b"", False, {}
-    for number, wire_type, first, last in _fields(content, start, end):
+    for number, wire_type, first, last in _fields(content, start, end, allowed):
         if number == _NAME:
             _expect(_BYTES, wire_type, number)
             name = content[first:last]
@@ -132,7 +136,7 @@ def _external(content: bytes, start: int, end: int) -> list[ExternalTensor]:
         elif number == _EXTERNAL_DATA:
             _expect(_BYTES, wire_type, number)
             external = True
-            key, value = _entry(content, first, last)
+            key, value = _entry(content, first, last, allowed)
             entries[key] = value
     location = entries.get(b"location")
     if not external:
@@ -140,10 +144,10 @@ def _external(content: bytes, start: int, end: int) -> list[ExternalTensor]:
     return [ExternalTensor(name.decode("utf-8", "replace"), None if location is None else _text(location))]
 
 
-def _entry(content: bytes, start: int, end: int) -> tuple[bytes, bytes]:
+def _entry(content: bytes, start: int, end: int, allowed: Iterator[int]) -> tuple[bytes, bytes]:
     """Key and value of one entry of `external_data`; of a field that is there twice the last counts."""
     fields = {_KEY: b"", _VALUE: b""}
-    for number, wire_type, first, last in _fields(content, start, end):
+    for number, wire_type, first, last in _fields(content, start, end, allowed):
         if number in fields:
             _expect(_BYTES, wire_type, number)
             fields[number] = content[first:last]
@@ -163,16 +167,19 @@ def _expect(wanted: int, wire_type: int, number: int) -> None:
         raise UnreadableOnnxError(f"field {number} is of wire type {wire_type}, must be {wanted}")
 
 
-def _fields(content: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def _fields(content: bytes, start: int, end: int, allowed: Iterator[int]) -> Iterator[tuple[int, int, int, int]]:
     """Yield (field number, wire type, first, last) of a message's fields in order.
 
-    `first` is the value of a varint; of every other field, `content[first:last]` is its value.
+    `first` is the value of a varint; of every other field, `content[first:last]` is its value. Each field takes one of
+    those that are allowed.
 
     Raises:
-        UnreadableOnnxError: A field reaches beyond the message, or is of no known wire type.
+        UnreadableOnnxError: There are more, a field reaches beyond the message, or is of no known wire type.
     """
     at = start
     while at < end:
+        if next(allowed, None) is None:
+            raise UnreadableOnnxError(f"it has more than {MOST_FIELDS} fields")
         tag, at = _varint(content, at, end, _SHORT)
         number, wire_type = tag >> 3, tag & 7
         if not number or tag >> 32:

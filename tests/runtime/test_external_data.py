@@ -209,6 +209,16 @@ def test_nesting_is_limited_where_protobuf_limits_it():
             external_tensors(model(graphs))
 
 
+def test_fields_are_limited(monkeypatch):
+    """Ten million fields of two bytes would take a minute; the limit holds for a model's and a tensor's together."""
+    content = PLACES["function"].SerializeToString()
+    monkeypatch.setattr(module, "MOST_FIELDS", 100)
+    assert external_tensors(content)
+    for more in (b"\x08\x08" * 100, field(7, 2, b"\x68" + field(5, 2, b"\x66" + b"\x08\x01" * 51)) * 2):
+        with pytest.raises(UnreadableOnnxError, match="more than 100 fields"):
+            external_tensors(content + more)
+
+
 def seen_by_protobuf(message: Any) -> int:
     """How many tensors in other files protobuf's own reader finds in a message."""
     if isinstance(message, TensorProto):
