@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
 from ensharpen_edge.errors import BadInputError, EnsharpenError
+from ensharpen_edge.imaging.headers import Header, read_header
+from ensharpen_edge.imaging.limits import check_limits
+from ensharpen_edge.imaging.opening import NotThisFormatError, opened
 from ensharpen_edge.imaging.photo import U8, Photo
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 """File name endings that are read and written."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 _GREY_MODES = {"1", "L", "LA", "La"}
 _ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
-_MOST_PIXELS = 500_000_000
-"""Of a picture: phones take 200 megapixels, and a small file can claim to be any size."""
+_BAND = 1 << 20
+"""Pixels that are converted at once; what one takes meanwhile, up to 40 bytes, is not taken for the whole picture."""
 
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 """TIFF 6.0 tags, and the value of the second for negatives."""
@@ -50,7 +51,12 @@ def read_photo(path: Path) -> Photo:
         raise BadInputError(f"{path}: no such file")
     if not path.is_file():
         raise BadInputError(f"{path}: is not a file")
-    return _read(path, path)
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror})") from error
+    with stream:
+        return _read(stream, path)
 
 
 def decode_photo(content: bytes, name: Path) -> Photo:
@@ -62,42 +68,33 @@ def decode_photo(content: bytes, name: Path) -> Photo:
     return _read(io.BytesIO(content), name)
 
 
-def _read(source: Path | io.BytesIO, path: Path) -> Photo:
+def _read(stream: BinaryIO, path: Path) -> Photo:
     try:
-        with warnings.catch_warnings(), _pixel_limit():
-            warnings.simplefilter("ignore")  # Pillow's remarks on large or slightly damaged files
-            with Image.open(source, formats=_FORMATS) as image:
+        header = read_header(stream, path)
+        if header is None:
+            raise NotThisFormatError
+        check_limits(header, path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on slightly damaged files
+            with opened(stream, header) as image:
                 sixteen_bit = any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
                 image.load()
-                return _to_photo(image, path, sixteen_bit=sixteen_bit)
-    except UnidentifiedImageError as error:
-        empty = not source.getbuffer().nbytes if isinstance(source, io.BytesIO) else path.stat().st_size == 0
-        reason = "the file is empty" if empty else "not an image of a readable format"
+                return _to_photo(image, path, header, sixteen_bit=sixteen_bit)
+    except NotThisFormatError as error:
+        reason = "not an image of a readable format" if stream.seek(0, io.SEEK_END) else "the file is empty"
         raise BadInputError(f"{path}: {reason}", hint=f"readable: {', '.join(SUFFIXES)}") from error
-    except Image.DecompressionBombError as error:
-        raise BadInputError(f"{path}: more than {_MOST_PIXELS // 1_000_000} megapixels") from error
     except (EnsharpenError, MemoryError):
         raise
     except Exception as error:  # a damaged file can make Pillow's parsers raise nearly anything
         raise BadInputError(f"{path}: damaged or unsupported image ({type(error).__name__}: {error})") from error
 
 
-@contextmanager
-def _pixel_limit() -> Iterator[None]:
-    """Pillow refuses pictures of more than twice its limit."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = _MOST_PIXELS // 2
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
-
-
-def _to_photo(image: Image.Image, path: Path, *, sixteen_bit: bool) -> Photo:
+def _to_photo(image: Image.Image, path: Path, header: Header, *, sixteen_bit: bool) -> Photo:
     notes: list[str] = []
     tags = dict(image.tag_v2) if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append(f"{image.n_frames} frames, only the first was used")  # type: ignore[attr-defined]
+    frames = header.frames if header.tiff else getattr(image, "n_frames", 1)  # Pillow parses every one of a TIFF
+    if frames > 1:
+        notes.append(f"{frames} frames, only the first was used")
     if sixteen_bit or image.mode in _SIXTEEN_BIT:
         notes.append("16-bit samples were reduced to 8 bits")
     icc, from_tiff, transparency = image.info.get("icc_profile"), image.format == "TIFF", image.info.get("transparency")
@@ -111,22 +108,35 @@ def _to_photo(image: Image.Image, path: Path, *, sixteen_bit: bool) -> Photo:
 
     grey = image.mode in _GREY_MODES
     if image.mode in _SIXTEEN_BIT:
-        values = _full_range(np.asarray(image), tags)
-        opaque = None if transparency is None else np.where(values == transparency, 0, 255).astype(np.uint8)
-        return Photo(_sixteen_bit_to_rgb(values, path), opaque, True, icc, exif, tuple(notes))
+        rgb, opaque = _sixteen_bit_to_rgb(np.asarray(image), tags, transparency, path)
+        return Photo(rgb, opaque, True, icc, exif, tuple(notes))
     if image.mode == "F":
         raise BadInputError(f"{path}: floating-point samples have no defined white", hint="convert to 16-bit first")
     if image.mode == "CMYK":
         notes.append("CMYK was converted to sRGB")
-        return Photo(np.asarray(_cmyk_to_rgb(image, icc)), None, False, None, exif, tuple(notes))
+        return Photo(_samples(_cmyk_to_rgb(image, icc), "RGB"), None, False, None, exif, tuple(notes))
     if image.mode in {"LAB", "HSV", "YCbCr"}:
         icc = None
     alpha = None
     if image.mode in _ALPHA_MODES or transparency is not None:
-        image = image.convert("RGBA")
-        plane: U8 = np.array(image.getchannel("A"))
+        plane = _samples(image, "RGBA", 3)
         alpha = plane if plane.min() < 255 else None
-    return Photo(np.asarray(image.convert("RGB")), alpha, grey, icc, exif, tuple(notes))
+    return Photo(_samples(image, "RGB"), alpha, grey, icc, exif, tuple(notes))
+
+
+def _samples(image: Image.Image, mode: str, channel: int | None = None) -> U8:
+    """The picture in another mode, uint8 (H, W, C), or one channel of it, (H, W).
+
+    Bands of rows are converted one after the other: Pillow's own way holds the picture three times more.
+    """
+    width, height = image.size
+    taken: tuple[Any, ...] = (...,) if channel is None else (..., channel)
+    samples = np.empty((height, width, len(mode)), np.uint8) if channel is None else np.empty((height, width), np.uint8)
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        band = image.crop((0, top, width, min(top + rows, height)))
+        samples[top : top + rows] = np.asarray(band if band.mode == mode else band.convert(mode))[taken]
+    return samples
 
 
 def _exif_bytes(image: Image.Image, *, described_only: bool) -> bytes | None:
@@ -154,12 +164,25 @@ def _full_range(samples: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
     return values if white == 65535 else (values * 65535 + white // 2) // white
 
 
-def _sixteen_bit_to_rgb(samples: NDArray[Any], path: Path) -> U8:
-    values = samples.astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise BadInputError(f"{path}: 32-bit samples beyond 0..65535", hint="convert to 16-bit first")
-    grey = ((values + 128) // 257).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+def _sixteen_bit_to_rgb(
+    samples: NDArray[Any], tags: Mapping[int, Any], transparent: int | None, path: Path
+) -> tuple[U8, U8 | None]:
+    """Grey as three equal channels, uint8 (H, W, 3), and the alpha plane where a sample value is transparent.
+
+    Bands of rows are reduced one after the other, because the arithmetic needs many times the memory of the picture.
+    """
+    rgb = np.empty((*samples.shape, 3), np.uint8)
+    opaque = None if transparent is None else np.empty(samples.shape, np.uint8)
+    rows = max(1, _BAND // samples.shape[1])
+    for top in range(0, len(samples), rows):
+        band = slice(top, top + rows)
+        values = _full_range(samples[band], tags)
+        if values.min() < 0 or values.max() > 65535:
+            raise BadInputError(f"{path}: 32-bit samples beyond 0..65535", hint="convert to 16-bit first")
+        rgb[band] = ((values + 128) // 257).astype(np.uint8)[:, :, None]
+        if opaque is not None:
+            opaque[band] = np.where(values == transparent, 0, 255)
+    return rgb, opaque
 
 
 def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
