@@ -17,6 +17,7 @@ from ensharpen_edge.imaging.headers import Header, read_header
 from ensharpen_edge.imaging.limits import check_limits
 from ensharpen_edge.imaging.opening import NotThisFormatError, opened
 from ensharpen_edge.imaging.photo import U8, Photo
+from ensharpen_edge.imaging.tiff_layout import check_layout
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 """File name endings that are read and written."""
@@ -74,6 +75,8 @@ def _read(stream: BinaryIO, path: Path) -> Photo:
         if header is None:
             raise NotThisFormatError
         check_limits(header, path)
+        if header.tiff is not None:
+            check_layout(header.tiff, path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on slightly damaged files
             with opened(stream, header) as image:

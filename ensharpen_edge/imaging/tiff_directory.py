@@ -100,14 +100,16 @@ class TiffDirectory:
         down, across = -(-self.height // self.segment_height), -(-self.width // self.segment_width)
         return down * across * (self.samples if self.planar else 1)
 
-    def segment_bytes(self, number: int) -> int:
-        """Return the bytes of strip or tile `number` when it is not compressed; the last strip may be lower."""
+    def segment_rows(self, number: int) -> int:
+        """Return the rows of strip or tile `number`; the last strip may be lower, tiles are padded."""
         down = -(-self.height // self.segment_height)
-        rows = self.segment_height
-        if not self.tiled and number % down == down - 1:
-            rows = self.height - (down - 1) * self.segment_height
+        last = number % down == down - 1
+        return self.height - (down - 1) * self.segment_height if last and not self.tiled else self.segment_height
+
+    def segment_bytes(self, number: int) -> int:
+        """Return the bytes of strip or tile `number` when it is not compressed."""
         samples = 1 if self.planar else self.samples
-        return rows * (-(-self.segment_width * samples * max(self.bits) // 8))
+        return self.segment_rows(number) * (-(-self.segment_width * samples * max(self.bits) // 8))
 
 
 def is_tiff(signature: bytes) -> bool:
@@ -141,6 +143,10 @@ class _Reader:
         self._order = ">" if self._big_endian else "<"
         self._big = 43 in head[2:]
         self._place, self._number = ("Q", "Q") if self._big else ("I", "H")
+        if self._big and self._big_endian:
+            raise BadInputError(
+                f"{path}: a BigTIFF in big-endian order is not read", hint="save it in little-endian order"
+            )
         if self._big:
             self._unpack("HH")
 
