@@ -18,6 +18,7 @@ from ensharpen_edge.imaging.limits import check_limits
 from ensharpen_edge.imaging.opening import NotThisFormatError, opened
 from ensharpen_edge.imaging.photo import U8, Photo
 from ensharpen_edge.imaging.tiff_layout import check_layout
+from ensharpen_edge.imaging.tiff_segments import check_segments, is_libtiff_failure
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 """File name endings that are read and written."""
@@ -77,6 +78,7 @@ def _read(stream: BinaryIO, path: Path) -> Photo:
         check_limits(header, path)
         if header.tiff is not None:
             check_layout(header.tiff, path)
+            check_segments(header.tiff, stream, path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on slightly damaged files
             with opened(stream, header) as image:
@@ -89,7 +91,10 @@ def _read(stream: BinaryIO, path: Path) -> Photo:
     except (EnsharpenError, MemoryError):
         raise
     except Exception as error:  # a damaged file can make Pillow's parsers raise nearly anything
-        raise BadInputError(f"{path}: damaged or unsupported image ({type(error).__name__}: {error})") from error
+        reason = f"damaged or unsupported image ({type(error).__name__}: {error})"
+        if is_libtiff_failure(error):
+            reason = "the picture is not whole: a strip or tile is damaged or cut off"
+        raise BadInputError(f"{path}: {reason}") from error
 
 
 def _to_photo(image: Image.Image, path: Path, header: Header, *, sixteen_bit: bool) -> Photo:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.jpeg_outline import read_jpeg_outline
 from ensharpen_edge.imaging.tiff_directory import TiffDirectory, is_tiff, read_tiff_directory
 
 _MOST_PARTS = 10_000
-"""Marker segments of a JPEG, chunks of a PNG before its pixels, chunks of a WebP: thousands of them are an attack."""
+"""Chunks of a PNG before its pixels, or of a WebP: thousands of them are an attack."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples of a pixel by colour type (PNG, third edition, 11.2.1)."""
-
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-"""A JPEG marker (ITU-T T.81, B.1.1.3), but no restart marker, stuffed zero or fill byte."""
-
-_SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
-_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -91,42 +83,9 @@ def read_header(stream: BinaryIO, path: Path) -> Header | None:
 
 
 def _jpeg(stream: BinaryIO, path: Path) -> Header:
-    """Walk all markers: every start of scan counts, and embedded thumbnails lie within segments that are skipped."""
-    sizes: list[tuple[int, int, int, int]] = []
-    scans = 0
     stream.seek(0)
-    for _ in range(_MOST_PARTS):
-        marker = _next_marker(stream)
-        if marker is None or marker == _EOI:
-            break
-        if marker in (_SOI, _TEM):
-            continue
-        (length,) = struct.unpack(">H", stream.read(2).ljust(2, b"\0"))
-        if length < 2:
-            break  # no decoder finds its way from here
-        end = stream.tell() + length - 2
-        if marker in _FRAME_HEADERS:
-            sizes.append(struct.unpack(">BHHB", stream.read(6)))
-        scans += marker == _SOS
-        stream.seek(end)
-    else:
-        raise BadInputError(f"{path}: more than {_MOST_PARTS:,} JPEG segments", hint="save the picture anew")
-    if not sizes:
-        raise BadInputError(f"{path}: damaged image: a JPEG without a frame header")
-    bits, height, width, samples = max(sizes, key=lambda size: size[1] * size[2])
-    return Header("JPEG", width, height, samples, bits, scans=max(1, scans))
-
-
-def _next_marker(stream: BinaryIO) -> int | None:
-    """The code of the next marker; the stream is left behind it. None at the file's end."""
-    rest = b""
-    while block := stream.read(_BLOCK):
-        data = rest + block
-        if found := _MARKER.search(data):
-            stream.seek(found.end() - len(data), os.SEEK_CUR)
-            return found[0][1]
-        rest = b"\xff" if data.endswith(b"\xff") else b""
-    return None
+    outline = read_jpeg_outline(stream, path)
+    return Header("JPEG", outline.width, outline.height, outline.samples, outline.bits, scans=max(1, outline.scans))
 
 
 def _png(stream: BinaryIO, path: Path) -> Header:
