@@ -142,7 +142,9 @@ def _samples(image: Image.Image, mode: str, channel: int | None = None) -> U8:
     samples = np.empty((height, width, len(mode)), np.uint8) if channel is None else np.empty((height, width), np.uint8)
     rows = max(1, _BAND // width)
     for top in range(0, height, rows):
-        band = image.crop((0, top, width, min(top + rows, height)))
+        bottom = min(top + rows, height)
+        # Cut out by `resize` at the same size: `crop` asks for the limit on pixels of the whole process.
+        band = image.resize((width, bottom - top), Image.Resampling.NEAREST, box=(0, top, width, bottom))
         samples[top : top + rows] = np.asarray(band if band.mode == mode else band.convert(mode))[taken]
     return samples
 

@@ -150,6 +150,7 @@ def test_the_limit_of_the_process_neither_counts_nor_changes(monkeypatch, tmp_pa
     """It is watched at every moment: another thread would see a change that lasts only while a file is open."""
     (tmp_path / "a").write_bytes(saved(Image.fromarray(photo), kind, **(options if kind == "TIFF" else {})))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr("ensharpen_edge.imaging.decode._BAND", 100 * 512)
     seen = set()
 
     def watch(frame, event, argument):
