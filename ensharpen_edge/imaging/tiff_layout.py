@@ -105,7 +105,7 @@ def check_layout(tiff: TiffDirectory, path: Path) -> None:
     """
     if len(set(tiff.bits)) > 1:
         raise _refusal(path, f"channels of different depths ({', '.join(map(str, tiff.bits))} bits)")
-    if tiff.sample_formats != (_UNSIGNED,):
+    if tiff.sample_formats != (_UNSIGNED,) and not _signed_grey(tiff):
         raise _refusal(path, _number_reason(tiff))
     if tiff.compression in _FAX:
         raise _refusal(path, "fax compression, whose damage cannot be told,", "save it uncompressed, or with LZW")
@@ -119,7 +119,7 @@ def check_layout(tiff: TiffDirectory, path: Path) -> None:
         raise _refusal(path, _described(tiff))
     if tiff.compression == _JPEG and (tiff.bits[0] != 8 or tiff.planar):
         raise _refusal(path, f"JPEG compression of {'planar ' if tiff.planar else ''}{_described(tiff)}")
-    if tiff.big_endian and (tiff.photometric, tiff.bits[0]) in _LITTLE_ENDIAN_ONLY:
+    if tiff.big_endian and not _big_endian_read(tiff):
         raise _refusal(path, f"{_described(tiff)} in big-endian order", "save it in little-endian order")
     if tiff.fill_order != 1 and not _allowed(_reversed(tiff), tiff):
         raise _refusal(path, f"{_described(tiff)} with the bits of its bytes in reverse", "save it with FillOrder 1")
@@ -142,6 +142,18 @@ def _described(tiff: TiffDirectory) -> str:
     extra = " and ".join(_EXTRA.get(kind, f"extra sample {kind}") for kind in tiff.extra)
     channels = "" if tiff.extra else f" of {tiff.samples} channel{'s' * (tiff.samples > 1)}"
     return f"{tiff.bits[0]}-bit {colours}{' with ' + extra if extra else channels}"
+
+
+def _signed_grey(tiff: TiffDirectory) -> bool:
+    """Whether samples are signed, of 32 bits, which are read where none is negative or beyond 65,535."""
+    return (tiff.sample_formats, tiff.photometric, tiff.bits) == ((_SIGNED,), _MIN_IS_BLACK, (32,))
+
+
+def _big_endian_read(tiff: TiffDirectory) -> bool:
+    """Whether "MM" is understood; signed samples come with their bytes swapped once libtiff has decompressed them."""
+    if _signed_grey(tiff):
+        return tiff.compression == _NONE
+    return (tiff.photometric, tiff.bits[0]) not in _LITTLE_ENDIAN_ONLY
 
 
 def _plain_ycbcr(tiff: TiffDirectory) -> bool:

@@ -156,7 +156,7 @@ def test_what_photographs_are_stored_as_is_read(order, compression, cut, big):
         (Layout(bits=16, planar=True), "planar 16-bit RGB .* is not read"),
         (Layout(bits=8, photometric=writer.MIN_IS_BLACK, sample_format=writer.SIGNED), "signed samples"),
         (Layout(bits=16, photometric=writer.MIN_IS_BLACK, sample_format=writer.SIGNED), "signed samples"),
-        (Layout(bits=32, photometric=writer.MIN_IS_BLACK, sample_format=writer.SIGNED), "signed samples"),
+        (Layout(bits=32, sample_format=writer.SIGNED), "signed samples"),
         (Layout(bits=8, sample_format=writer.SIGNED), "signed samples"),
         (Layout(bits=32, sample_format=writer.FLOAT), "no defined white"),
         (Layout(bits=32, photometric=writer.MIN_IS_BLACK, sample_format=writer.FLOAT), "no defined white"),
@@ -175,6 +175,31 @@ def test_refusals_name_their_reason(layout, reason):
     with pytest.raises(BadInputError, match=reason) as raised:
         decode_photo(writer.tiff(samples, layout), FILE)
     assert raised.value.hint
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compression", [writer.NONE, writer.LZW, writer.DEFLATE, writer.PACKBITS])
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("sample_format", [writer.UNSIGNED, writer.SIGNED])
+def test_grey_of_32_bits_is_taken_for_16(order, compression, planar, sample_format):
+    """As Pillow writes its pictures of whole numbers: right, or refused, and beyond 16 bits always refused."""
+    layout = Layout(
+        bits=32, photometric=writer.MIN_IS_BLACK, order=order, compression=compression, planar=planar,
+        sample_format=sample_format, rows=10,
+    )  # fmt: skip
+    samples = samples_of("grey", 16)
+    raw = compression == writer.NONE
+    readable = not (planar and raw) and (order == "<" or (raw and sample_format == writer.SIGNED))
+    if readable:
+        found = decode_photo(writer.tiff(samples, layout), FILE).rgb
+        assert np.abs(found - samples / 257).max() <= 0.51
+    else:
+        with pytest.raises(BadInputError, match="a TIFF of"):
+            decode_photo(writer.tiff(samples, layout), FILE)
+    for beyond in (-1, 65_536):
+        samples[3, 3] = beyond
+        with pytest.raises(BadInputError):
+            decode_photo(writer.tiff(samples, layout), FILE)
 
 
 def test_cielab():
