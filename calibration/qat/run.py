@@ -1,0 +1,71 @@
+"""From a float graph and a folder of photographs to a network trained in 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ensharpen_edge.calibration.qat.config import QatConfig, crops_config
+from ensharpen_edge.calibration.qat.graph_module import read_network
+from ensharpen_edge.calibration.qat.train import QatTrainer
+from ensharpen_edge.calibration.run import graph_hash, refuse_enlarging
+from ensharpen_edge.models.checkpoint import Checkpoint
+from ensharpen_edge.models.config import HEAD_SCALES
+from ensharpen_edge.training.launch import Hardware, start
+from ensharpen_edge.training.run import DataPaths, Gathered, gather
+from ensharpen_edge.training.trainer import Intervals
+
+
+@dataclass(frozen=True)
+class QatRun:
+    """A run that is ready to start or to go on.
+
+    Attributes:
+        trainer: Of the run.
+        gathered: The photographs.
+        parent: The float checkpoint.
+        graph: Hash of its float graph; see `calibration.run.graph_hash`.
+    """
+
+    trainer: QatTrainer
+    gathered: Gathered
+    parent: Checkpoint
+    graph: str
+
+
+def prepare_run(
+    model: Any,  # noqa: ANN401 (onnx.ModelProto)
+    parent: Checkpoint,
+    paths: DataPaths,
+    config: QatConfig,
+    folder: Path,
+    hardware: Hardware,
+    intervals: Intervals,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> QatRun:
+    """Load the photographs and set the run up.
+
+    Args:
+        model: The verified float graph of the parent, for free sizes.
+        parent: Its checkpoint.
+        paths: Where the photographs are.
+        config: The run.
+        folder: Of the run.
+        hardware: Device and threads.
+        intervals: How often it reports, validates and saves.
+        progress: Called with (done, total) while photographs are decoded.
+
+    Raises:
+        UsageError: A network that enlarges, or with operators or crops that cannot be trained so.
+        BadInputError: Unfit photographs.
+    """
+    student = parent.network.config
+    refuse_enlarging(student.name, HEAD_SCALES[student.heads[0]])
+    read_network(model)
+    crops = crops_config(config, student, parent.card.get("training", {}))
+    fabric = start(crops, hardware)
+    gathered = gather(fabric, crops, paths, progress)
+    trainer = QatTrainer(model, parent.sha256, config, crops, gathered.materials, folder, fabric.device, intervals)
+    return QatRun(trainer, gathered, parent, graph_hash(model))
