@@ -23,7 +23,7 @@ class _FakeQuantize(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, log_step: Tensor, lowest: int, highest: int) -> Tensor:  # noqa: ANN401
-        step = math.exp(float(log_step))
+        step = math.exp(float(log_step.detach()))
         ctx.ends = lowest * step, highest * step
         rounded = values.clamp(*ctx.ends).div_(step).round_().mul_(step)
         ctx.save_for_backward(values, rounded)
@@ -64,7 +64,7 @@ class FakeQuantizer(nn.Module):
     @property
     def step(self) -> float:
         """Difference between two codes' values."""
-        return math.exp(float(self.log_step))
+        return math.exp(float(self.log_step.detach()))
 
     @property
     def codes(self) -> tuple[int, int]:

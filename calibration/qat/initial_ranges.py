@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,12 +12,13 @@ from torch import Tensor
 from ensharpen_edge.calibration.qat.fake_quant import SMALLEST_STEP, FakeQuantizer
 from ensharpen_edge.calibration.qat.placement import Placement, Site
 from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
+from ensharpen_edge.errors import BadInputError
 
 SMALLEST_SHARE, CANDIDATES = 0.08, 40
 """Ranges that are tried: so many, from the whole one down to this share of it."""
 
-SAMPLES = 8_192
-"""Values of a tensor that are kept of each batch."""
+SAMPLES = 262_144
+"""Values of a tensor that ranges are fitted to, over all batches; all of them where there are fewer."""
 
 _CODES = 255
 
@@ -37,16 +39,22 @@ def set_initial_ranges(network: QuantizedGraph, batches: Sequence[Tensor], seed:
         network: Changed in place.
         batches: Inputs, float (N, 3, H, W).
         seed: Of the samples.
+
+    Raises:
+        BadInputError: A tensor is zero, or not finite, on every input: no step can be learnt for it.
     """
     generator = torch.Generator().manual_seed(seed)
+    wanted = -(-SAMPLES // len(batches))
     seen = {site.tensor: _Seen() for site in network.placed.sites}
 
     def watch(name: str, values: Tensor) -> None:
         if name in seen:
-            chosen = torch.randint(0, values.numel(), (SAMPLES,), generator=generator).to(values.device)
-            found = seen[name]
+            found, every = seen[name], values.flatten()
+            if every.numel() > wanted:
+                chosen = torch.randint(0, every.numel(), (wanted,), generator=generator)
+                every = every[chosen.to(values.device)]
             found.low, found.high = min(found.low, float(values.min())), max(found.high, float(values.max()))
-            found.samples.append(values.flatten()[chosen])
+            found.samples.append(every)
 
     was_training = network.training
     network.eval()
@@ -60,6 +68,11 @@ def set_initial_ranges(network: QuantizedGraph, batches: Sequence[Tensor], seed:
 
 
 def _fit(quantizer: FakeQuantizer, site: Site, placement: Placement, seen: _Seen) -> None:
+    if not math.isfinite(seen.high - seen.low) or seen.low == seen.high:
+        raise BadInputError(
+            f"{site.tensor} lies between {seen.low:g} and {seen.high:g} on every crop, so no codes can be fitted to it",
+            hint="the float network is dead or damaged there: train it again",
+        )
     values = torch.cat(seen.samples)
     best, least = codes_of(seen.low, seen.high, site, placement), float("inf")
     for share in torch.linspace(SMALLEST_SHARE, 1.0, CANDIDATES).tolist():

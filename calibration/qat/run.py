@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ensharpen_edge.calibration.qat.card import quantized_card
+from ensharpen_edge.calibration.qat.checkpoint import SUFFIX, save_quantized
 from ensharpen_edge.calibration.qat.config import QatConfig, crops_config
 from ensharpen_edge.calibration.qat.graph_module import read_network
+from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
 from ensharpen_edge.calibration.qat.train import QatTrainer
+from ensharpen_edge.calibration.qat.validation import QatScore, outputs_of, validate_quantized
 from ensharpen_edge.calibration.run import graph_hash, refuse_enlarging
 from ensharpen_edge.models.checkpoint import Checkpoint
 from ensharpen_edge.models.config import HEAD_SCALES
 from ensharpen_edge.training.launch import Hardware, start
+from ensharpen_edge.training.provenance import Statement
 from ensharpen_edge.training.run import DataPaths, Gathered, gather
 from ensharpen_edge.training.trainer import Intervals
 
@@ -33,6 +38,27 @@ class QatRun:
     gathered: Gathered
     parent: Checkpoint
     graph: str
+
+    @property
+    def name(self) -> str:
+        """Of the quantized network."""
+        return self.parent.network.config.name + SUFFIX
+
+    def write(self, network: QuantizedGraph, stated: Statement) -> tuple[Path, QatScore]:
+        """Validate a trained network and write its checkpoint into the run's folder; its path and its score.
+
+        Args:
+            network: In evaluation mode.
+            stated: Licence and origin, for the card.
+
+        Raises:
+            BadInputError: The files cannot be written; or a step was never trained.
+        """
+        judges = self.trainer.materials.validation
+        score = validate_quantized(network, outputs_of(self.trainer.parent, judges), judges)
+        path = self.trainer.folder / f"{self.name}.safetensors"
+        save_quantized(network, path, quantized_card(self, score, stated))
+        return path, score
 
 
 def prepare_run(

@@ -53,6 +53,7 @@ class QatTrainer:
 
     Attributes:
         network: The network in training.
+        degradation: What the crops go through; see `DegradationMix.to_dict`.
         progress: Where the run stands.
     """
 
@@ -69,7 +70,7 @@ class QatTrainer:
     ) -> None:
         self.config, self.materials, self.folder = config, materials, folder
         self.device, self.intervals = device, intervals
-        self._model, self._mix = model, crops.known_mixes[crops.stages[0].mix].to_dict()
+        self._model, self.degradation = model, crops.known_mixes[crops.stages[0].mix].to_dict()
         self.parent_key = parent
         self.parent = GraphModule(model).to(device).eval().requires_grad_(False)
         self.pool = CropPool(crops, materials.photos, self.parent, config.batch, device)
@@ -94,16 +95,17 @@ class QatTrainer:
     def prepare(self) -> None:
         """Equalise the float network, and fit the steps between codes to it: where training starts from."""
         config = self.config
-        first = [self._inputs(start, config.batch) for start in range(0, EQUALISED_CROPS, config.batch)]
+        first = self._inputs(EQUALISED_CROPS)
         alike = equalised_by_percentile(self._model, self.parent, first, config.percentile, config.strength)
         self.network.load_state_dict(GraphModule(alike).state_dict(), strict=False)
-        inputs = [self._inputs(start, config.batch) for start in range(0, config.range_crops, config.batch)]
-        set_initial_ranges(self.network, inputs, config.seed)
+        set_initial_ranges(self.network, self._inputs(config.range_crops), config.seed)
         self.average.load({name: value.detach() for name, value in self.network.state_dict().items()}, 0)
 
-    def _inputs(self, start: int, count: int) -> torch.Tensor:
-        numbers = [number % len(self.pool) for number in range(start, start + count)]
-        return self.pool.crops(numbers).degraded
+    def _inputs(self, count: int) -> list[torch.Tensor]:
+        """The first crops, in batches."""
+        numbers = list(range(min(count, len(self.pool))))
+        size = self.config.batch
+        return [self.pool.crops(numbers[start : start + size]).degraded for start in range(0, len(numbers), size)]
 
     def resume(self) -> bool:
         """Load the saved state. False when there is none.
@@ -126,7 +128,12 @@ class QatTrainer:
 
     def _settings(self) -> dict[str, Any]:
         """What a state belongs to."""
-        return {**self.config.to_dict(), "mix": self._mix, "materials": self.materials.key, "parent": self.parent_key}
+        return {
+            **self.config.to_dict(),
+            "mix": self.degradation,
+            "materials": self.materials.key,
+            "parent": self.parent_key,
+        }
 
     def run(self, report: Report, *, tensorboard: bool = False) -> QuantizedGraph:
         """Train to the end.

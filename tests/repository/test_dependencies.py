@@ -26,9 +26,10 @@ ALLOWED = {
     "training": GROUND | {"models", "degrade", "data", "metrics", "runtime", "training"},
     "weights": set(),
     "runtime": GROUND | {"runtime"},
-    "calibration": GROUND | {"data", "degrade", "metrics", "models", "runtime", "calibration"},
+    "calibration": GROUND | {"data", "degrade", "metrics", "models", "runtime", "training", "calibration"},
     "export": GROUND | {"models", "degrade", "data", "metrics", "training", "runtime", "calibration", "export"},
     "benchmarks": GROUND | {"runtime", "metrics", "benchmarks"},
+    "commands": GROUND | {"models", "data", "training", "calibration", "export", "commands"},
 }
 TORCH_FREE = {
     "errors",
@@ -97,7 +98,7 @@ def test_imports_follow_the_rules(part):
 def test_runtime_and_command_lines_do_not_load_torch():
     code = (
         "import sys, ensharpen_edge.runtime.cli, ensharpen_edge.benchmarks.cli, ensharpen_edge.export.cli;"
-        "import ensharpen_edge.calibration.cli, ensharpen_edge.training.cli;"
+        "import ensharpen_edge.calibration.cli, ensharpen_edge.training.cli, ensharpen_edge.commands.train;"
         "import ensharpen_edge.runtime.registry, ensharpen_edge.metrics.registry;"
         "assert 'torch' not in sys.modules, 'torch was imported'; assert 'onnx' not in sys.modules"
     )
