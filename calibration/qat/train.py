@@ -213,7 +213,7 @@ class QatTrainer:
         norm = torch.nn.utils.clip_grad_norm_(self.network.weight_parameters(), config.clip)
         if not torch.isfinite(loss) or not torch.isfinite(norm):
             raise BadInputError(
-                f"the loss or its gradient is not finite at step {number} (loss {float(loss):g}, norm "
+                f"the loss or its gradient is not finite at step {number} (loss {float(loss.detach()):g}, norm "
                 f"{float(norm):g}); photographs of the batch: {', '.join(dict.fromkeys(batch.names))}",
                 hint="start again in another --out, at a lower learning rate or without the photograph",
             )

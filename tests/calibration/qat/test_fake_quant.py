@@ -41,7 +41,7 @@ def test_values_and_gradients(lowest, highest):
     expected = log_step.exp() * (inside + (inside.round() - inside).detach())
     (expected * slope.double()).sum().backward()
     assert (rounded - expected).abs().max() < 1e-5
-    assert torch.equal(values.grad.double(), again.grad)
+    assert torch.allclose(values.grad.double(), again.grad)
     assert quantizer.log_step.grad.item() == pytest.approx(log_step.grad.item(), rel=1e-3)
     assert (again.grad == 0).any()
 
@@ -80,7 +80,7 @@ def test_first_ranges_beat_the_extremes(float_graph, images, placement):
     set_initial_ranges(network, images)
     seen: dict[str, torch.Tensor] = {}
     with torch.no_grad(), network.exactly():
-        plain = network(images[0], seen.__setitem__)
+        plain = network(torch.cat(images), seen.__setitem__)
     for site in network.placed.sites:
         values, quantizer = seen[site.tensor], network.quantizer(site.tensor)
         step, *ends = codes_of(min(0.0, float(values.min())), float(values.max()), site, network.placed.placement)
@@ -88,10 +88,10 @@ def test_first_ranges_beat_the_extremes(float_graph, images, placement):
         widest.set_range(step, *ends)
         with torch.no_grad():
             fitted, usual = ((rounding(values) - values).square().mean() for rounding in (quantizer, widest))
-        assert fitted <= 1.3 * usual, site.tensor
+        assert fitted <= 1.001 * usual, site.tensor
         assert quantizer.log_step == quantizer.first_log_step
     with torch.no_grad():
-        assert -10 * math.log10((network(images[0]) - plain).square().mean()) > 35.0
+        assert -10 * math.log10((network(torch.cat(images)) - plain).square().mean()) > 35.0
 
 
 def test_a_dead_tensor_is_named(float_graph):
