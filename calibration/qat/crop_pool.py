@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +16,22 @@ from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.curriculum import place_by_steps
 
 _CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """One crop.
+
+    Attributes:
+        degraded, sharp: Input and truth, uint8 (3, S, S).
+        answer: The parent's, half precision (3, S, S): exact to a tenth of a code.
+        name: Of the photograph.
+    """
+
+    degraded: Tensor
+    sharp: Tensor
+    answer: Tensor
+    name: str
 
 
 class CropPool:
@@ -38,7 +55,7 @@ class CropPool:
         self._timeline = place_by_steps(config.stages, config.steps)
         self._source = BatchSource(config, self._timeline, photos)
         self._task = config.model.heads[0]
-        self._made: dict[int, tuple[Tensor, Tensor, Tensor, str]] = {}
+        self._made: dict[int, _Crop] = {}
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     @property
@@ -56,12 +73,16 @@ class CropPool:
     def crops(self, numbers: list[int]) -> Batch:
         """A batch of these crops."""
         made = [self._crop(number) for number in numbers]
-        degraded, sharp = (torch.stack([crop[i] for crop in made]).to(self._device).float() / 255.0 for i in (0, 1))
-        answers = torch.stack([crop[2] for crop in made]).to(self._device).float()
+        degraded = self._images([crop.degraded for crop in made]) / 255.0
+        sharp = self._images([crop.sharp for crop in made]) / 255.0
+        answers = self._images([crop.answer for crop in made])
         one = torch.ones(len(made), device=self._device)
         unknown = torch.full_like(one, torch.nan)
-        names = tuple(crop[3] for crop in made)
+        names = tuple(crop.name for crop in made)
         return Batch(degraded, {self._task: sharp}, one, answers, one, unknown, unknown, names)
+
+    def _images(self, crops: list[Tensor]) -> Tensor:
+        return torch.stack(crops).to(self._device).float()
 
     def _numbers(self, step: int) -> list[int]:
         places = range(step * self._size, (step + 1) * self._size)
@@ -70,19 +91,14 @@ class CropPool:
     def _shuffled(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return np.random.default_rng((self._config.seed, epoch)).permutation(len(self))
 
-    def _crop(self, number: int) -> tuple[Tensor, Tensor, Tensor, str]:
-        """Input and truth as 8-bit codes, the parent's answer in half precision (a tenth of a code), and a name."""
+    def _crop(self, number: int) -> _Crop:
         if number not in self._made:
             drawn = degrade_groups(self._source[number], self._config, self._timeline, _CPU)
             degraded = _bytes(drawn.degraded)
             with torch.inference_mode():
                 answer = self._parent(degraded.to(self._device).float() / 255.0)
-            self._made[number] = (
-                degraded[0],
-                _bytes(drawn.targets[self._task])[0],
-                answer[0].to(_CPU, torch.float16),
-                drawn.names[0],
-            )
+            sharp = _bytes(drawn.targets[self._task])
+            self._made[number] = _Crop(degraded[0], sharp[0], answer[0].to(_CPU, torch.float16), drawn.names[0])
         return self._made[number]
 
 

@@ -30,7 +30,7 @@ class _FakeQuantize(torch.autograd.Function):
         return rounded
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override] # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
         values, rounded = ctx.saved_tensors
         # In one pass: the gradient where the value lies between the ends, zero elsewhere.
         passed = torch.ops.aten.hardtanh_backward(gradient, values, *ctx.ends)

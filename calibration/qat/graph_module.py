@@ -200,7 +200,9 @@ class GraphModule(nn.Module):
 
     def tensor(self, name: str) -> nn.Parameter:
         """An initializer by its name in the graph."""
-        return self.tensors[parameter_key(name)]
+        found = self.tensors[parameter_key(name)]
+        assert isinstance(found, nn.Parameter)
+        return found
 
     def weight(self, operation: Operation) -> Tensor:
         """The weights that a convolution multiplies by, (O, I / groups, rows, columns)."""

@@ -89,7 +89,8 @@ class QuantizedGraph(GraphModule):
         if operation.output in self._written:
             # Codes that begin at zero are a ReLU by themselves.
             value = inputs[0] if operation.kind == RELU else super().computed(operation, inputs)
-            return self.quantizer(operation.output)(value)
+            rounded: Tensor = self.quantizer(operation.output)(value)
+            return rounded
         value = super().computed(operation, inputs)
         if operation.output == self._final and self._rounds_images():
             return to_eight_bit(value)

@@ -34,7 +34,8 @@ from ensharpen_edge.training.trainer import Intervals, Materials
 EQUALISED_CROPS = 64
 """Crops that the size of channels is taken from; it varies less between photographs than ranges do."""
 
-_ADAM = {"betas": (0.9, 0.99), "eps": 1e-12}
+_BETAS = (0.9, 0.99)
+_EPSILON = 1e-12
 """Gradients of the steps' logarithms are as small as 1e-12; Adam's usual epsilon would freeze them."""
 
 
@@ -82,7 +83,8 @@ class QatTrainer:
                 {"params": self.network.step_parameters(), "peak": config.step_rate},
             ],
             lr=config.learning_rate,
-            **_ADAM,
+            betas=_BETAS,
+            eps=_EPSILON,
         )
         self.state = RunState({"network": self.network}, {"network": self.optimizer}, self.average)
         self.progress = Progress(stage_steps=(config.steps,))
