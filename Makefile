@@ -1,33 +1,42 @@
 # make demo   export the shipped student through the gate, sharpen the bundled photographs, write a page
-# make test   install what the tests need and run them
-# make lint   ruff and mypy
-# make gpu-check  the same on a device with TensorRT: builds engines, prints latencies and agreement;
+# make dev    install the checkout itself (editable), with everything that the tests need
+# make check  lint, types and the fast tests: for every commit
+# make test   lint, types and all tests: the gate
+# make gpu-check  the tests of a device with TensorRT: builds engines, prints latencies and agreement;
 #                 VENV_FLAGS=--system-site-packages where TensorRT belongs to the system, as on a Jetson
 # make clean  remove everything that was built
 
 PYTHON ?= python3
 VENV ?= .venv
 VENV_FLAGS ?=
+WORKERS ?= 2
 BIN := $(VENV)/bin
-SOURCES := $(shell find ensharpen_edge export calibration runtime benchmarks -name '*.py' -o -name '*.safetensors' \
-	-o -name '*.html' -o -name '*.json' -o -name '*.png') pyproject.toml constraints.txt
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+STAGES := benchmarks calibration export runtime
+SOURCES := $(shell find ensharpen_edge $(STAGES) -type f ! -name '*.pyc') pyproject.toml setup.py constraints.txt
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test lint gpu-check clean
+.PHONY: demo dev check test lint gpu-check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ensharpen-export --target onnx --model nano --precision fp32 --out build
-	$(BIN)/ensharpen-bench demo build/nano-onnx-fp32 --photos tests/data --out build/demo
+	$(BIN)/ensharpen-bench demo build/nano-onnx-fp32 --photos tests/photographs --out build/demo
+
+dev: $(VENV)/.dev
+
+check: lint
+	$(PYTEST) -m "not slow"
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	$(PYTEST)
 
-lint: $(VENV)/.test
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd tests && $(abspath $(BIN))/mypy --config-file ../pyproject.toml -p ensharpen_edge
 
-gpu-check: $(VENV)/.test
-	$(BIN)/pytest -m gpu -s tests/runtime/trt
+gpu-check: $(VENV)/.dev
+	$(BIN)/pytest -m gpu -s tests/runtime/jetson_kit
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13), "needs Python 3.10 to 3.13"'
@@ -35,15 +44,15 @@ $(VENV)/.python:
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.python $(SOURCES)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt ".[onnx,bench]"
+	$(PIP) install -c constraints.txt ".[onnx,bench]"
 	rm -rf build/lib build/bdist.*
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	$(PIP) install --no-deps --force-reinstall .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.python $(SOURCES)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt ".[test]"
-	rm -rf build/lib build/bdist.*
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+# "strict": a tree of links that holds the files as they will be installed; type checkers read it, and no other copy of
+# the package can be imported. It is made anew when a file comes or goes.
+$(VENV)/.dev: $(VENV)/.python $(SOURCES)
+	$(PIP) install -c constraints.txt --config-settings editable_mode=strict -e ".[test]"
 	touch $@
 
 clean:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from ensharpen_edge.benchmarks.commands.calibration import calibration
 from ensharpen_edge.benchmarks.commands.compare import compare
 from ensharpen_edge.benchmarks.commands.demo import demo
@@ -14,16 +12,16 @@ from ensharpen_edge.benchmarks.commands.peers import peers
 from ensharpen_edge.benchmarks.commands.quality import quality
 from ensharpen_edge.benchmarks.commands.report import report
 from ensharpen_edge.benchmarks.commands.roofline import roofline
-from ensharpen_edge.console import run_command
+from ensharpen_edge.console import Version, command_line, run_command
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
+app = command_line(no_args_is_help=True)
 
 for _command in (report, latency, quality, compare, history, peers, roofline, overhead, calibration, demo):
     app.command()(_command)
 
 
 @app.callback()
-def root() -> None:
+def root(version: Version = False) -> None:
     """Measure artifacts: how well they sharpen, and what they cost."""
 
 

@@ -1,4 +1,4 @@
-"""Sensitivities as a picture."""
+"""A chart of sensitivities."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from ensharpen_edge.calibration.plan import INT8, Plan
 from ensharpen_edge.calibration.sensitivity import ALL_BUT, LAYER, ONLY, Damage
 from ensharpen_edge.errors import require
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.files import whole_file
 
 
 def draw_sensitivities(damages: Sequence[Damage], plan: Plan | None, title: str, path: Path) -> None:
-    """A bar for every layer: PSNR against the float network when only it is quantized, pale where a plan keeps it in
-    float; a dot shows the PSNR when all but that layer are quantized.
+    """Draw the sensitivity of every layer as PSNR against the float network, dB.
+
+    A bar shows the PSNR when only that layer is quantized, pale where a plan keeps it in float; a dot shows the PSNR
+    when all but that layer are quantized.
 
     Raises:
         MissingToolError: matplotlib is not installed.

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F32
 from ensharpen_edge.calibration.histogram import Histogram, StreamingHistogram
 from ensharpen_edge.calibration.layers import find_layers
 from ensharpen_edge.errors import BadInputError, require
 
-F32 = NDArray[np.float32]
 Visitor = Callable[[int, str, F32], None]
 
 DEFAULT_SAMPLES = 8_192
@@ -26,7 +25,7 @@ class PhotoInput:
     """One input of the network.
 
     Attributes:
-        name: Of the photograph, for messages.
+        name: Name of the photograph, for messages.
         batch: float32 (1, 3, H, W) in [0, 1].
     """
 
@@ -35,20 +34,20 @@ class PhotoInput:
 
 
 def layer_tensors(model: Any) -> list[str]:  # noqa: ANN401 (onnx.ModelProto)
-    """Input and every tensor that some layer reads or writes, in graph order: all that is ever quantized."""
+    """Return the input and every tensor that some layer reads or writes, in graph order: all that is ever quantized."""
     used = {name for layer in find_layers(model) for name in layer.tensors}
     return [model.graph.input[0].name, *(name for name in all_tensors(model)[1:] if name in used)]
 
 
 def all_tensors(model: Any) -> list[str]:  # noqa: ANN401
-    """Input and every float tensor that a node computes, in graph order."""
+    """Return the input and every float tensor that a node computes, in graph order."""
     constant = {output for node in model.graph.node if node.op_type == "Constant" for output in node.output}
     computed = [name for node in model.graph.node for name in node.output if name and name not in constant]
     return [model.graph.input[0].name, *computed]
 
 
 def _observing(model: Any, names: list[str]) -> Any:  # noqa: ANN401
-    """A copy of the graph in which the named tensors are outputs."""
+    """Return a copy of the graph in which the named tensors are outputs."""
     onnx = require("onnx", "onnx")
     copied = onnx.ModelProto.FromString(model.SerializeToString())
     present = {output.name for output in copied.graph.output}
@@ -66,7 +65,7 @@ class Observer:
         model: onnx.ModelProto of a float32 graph with one input and one output.
         names: Tensors to watch, or None for `layer_tensors`.
         samples: See `DEFAULT_SAMPLES`; 0 counts every value.
-        threads: Of ONNX Runtime, 0 for all cores.
+        threads: CPU threads of ONNX Runtime, 0 for all cores.
 
     Raises:
         MissingToolError: onnx or onnxruntime is not installed.
@@ -99,7 +98,7 @@ class Observer:
         )
 
     def tensors(self, batch: F32) -> Iterator[tuple[str, F32]]:
-        """Names and values of all watched tensors for one input."""
+        """Yield names and values of all watched tensors for one input."""
         yield self._input, batch
         wanted = [name for name in self.names if name != self._input]
         yield from zip(wanted, self._session.run(wanted, {self._input: batch}), strict=True)
@@ -107,14 +106,12 @@ class Observer:
     def collect(
         self,
         inputs: Iterable[PhotoInput],
-        progress: Callable[[int], None] = lambda _done: None,
         visitor: Visitor | None = None,
     ) -> dict[str, Histogram]:
-        """Histograms of all watched tensors over the photographs.
+        """Return the histograms of all watched tensors over the photographs.
 
         Args:
             inputs: The photographs.
-            progress: Called with how many are done.
             visitor: Called with every tensor as well: photograph's number from 0, name, values.
 
         Raises:
@@ -126,5 +123,4 @@ class Observer:
                 streams[name].add(values, photo.name, self._samples)
                 if visitor is not None:
                     visitor(number, name, values)
-            progress(number + 1)
         return {name: stream.freeze() for name, stream in streams.items()}

@@ -1,30 +1,31 @@
-"""What every choice is worth: range methods, roundings and equalisation, side by side on the judge's images."""
+"""Compare range methods, roundings and equalisation, side by side on the judge's images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ensharpen_edge.calibration.judge import Judge, Verdict
 from ensharpen_edge.calibration.layers import Layer, resolve
 from ensharpen_edge.calibration.plan_search import find_plan
 from ensharpen_edge.calibration.planning import Planning, PlanRequest
+from ensharpen_edge.calibration.quantizer import QuantizationSettings, Quantizer
 from ensharpen_edge.calibration.ranges import METHODS
-from ensharpen_edge.calibration.recipe import QuantizationSettings, Quantizer
 from ensharpen_edge.calibration.rounding import ROUNDINGS
 from ensharpen_edge.calibration.sensitivity import DamageMeter
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import QualityError
+from ensharpen_edge.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One choice.
+    """One choice and its worth.
 
     Attributes:
-        name: What is different.
-        whole: With every layer in int8 but those kept by name.
-        int8_layers: In the plan that was found with this choice, 0 when there is none.
+        name: The difference to the base choice.
+        whole: Verdict on every layer in int8 but those kept by name.
+        int8_layers: Number of int8 layers in the plan that was found with this choice, 0 when there is none.
     """
 
     name: str
@@ -33,15 +34,15 @@ class Comparison:
 
 
 def compare_choices(
-    planning: Planning, plain: Quantizer, request: PlanRequest, progress: Callable[[str], None] = lambda _text: None
+    planning: Planning, plain: Quantizer, request: PlanRequest, progress: Progress = no_progress
 ) -> list[Comparison]:
-    """Every range method, every rounding, and the network without equalisation.
+    """Return the worth of every range method, every rounding, and the network without equalisation.
 
     Args:
-        planning: For the equalised network.
+        planning: Judge and quantizer of the equalised network.
         plain: The network as it was trained, calibrated on the same crops.
         request: The choice that the others differ from in one point.
-        progress: Told what is going on.
+        progress: Told which choice is tried.
     """
     base, quantizer = request.settings, planning.quantizer
     choices: list[tuple[str, Quantizer, QuantizationSettings]] = [
@@ -54,8 +55,8 @@ def compare_choices(
     ]
     choices.append(("without equalisation", plain, base))
     rows = []
-    for name, source, settings in choices:
-        progress(name)
+    for number, (name, source, settings) in enumerate(choices):
+        progress(f"comparing {name}", number, len(choices))
         made = Quantizer(source.model, source.table, settings)
         verdict = planning.judge.verdict(graph_run(made.quantized(_all_but(made.layers, request.keep))))
         try:

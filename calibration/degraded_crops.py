@@ -1,9 +1,8 @@
-"""What the network really sees: chosen crops, degraded the way training degrades them."""
+"""The inputs that the network is calibrated with: chosen crops, degraded the way training degrades them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,16 +10,15 @@ import torch
 
 from ensharpen_edge.calibration.collect import PhotoInput
 from ensharpen_edge.calibration.photo_choice import CropChoice
+from ensharpen_edge.calibration.settings import ANY_PHOTO, CalibrationSettings
 from ensharpen_edge.data.cache import release_pages
 from ensharpen_edge.data.photos import PhotoSet
-from ensharpen_edge.degrade.mix import MARGIN, DegradationMix, degrade, mix_from_dict
+from ensharpen_edge.degrade.mix import DegradationMix, degrade, mix_from_dict
 from ensharpen_edge.degrade.mixes import MIXES
-
-ANY_PHOTO = "photo"
 
 
 def training_mix(training: Mapping[str, Any]) -> DegradationMix:
-    """The degradations that a network was last trained with, or everything when its card does not say.
+    """Return the degradations that a network was last trained with, or everything when its card does not say.
 
     Ranges from other degradations cut off what the network does with its own. A recipe may define mixes, so the
     definition on the card counts, and its name only where there is none.
@@ -39,32 +37,8 @@ def training_mix(training: Mapping[str, Any]) -> DegradationMix:
     return MIXES.get(name, MIXES[ANY_PHOTO])
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """How crops become inputs.
-
-    Attributes:
-        mix: The degradations.
-        crop: Side of the inputs; the chosen crops are larger by the mix's margins.
-        seed: Of the degradations.
-    """
-
-    mix: DegradationMix = MIXES[ANY_PHOTO]
-    crop: int = 256
-    seed: int = 0
-
-    @property
-    def chosen_side(self) -> int:
-        """Side of the crops to choose."""
-        return self.crop + 2 * MARGIN
-
-    def to_dict(self) -> dict[str, Any]:
-        """For the table's key: with every parameter of the mix."""
-        return {"mix": self.mix.to_dict(), "crop": self.crop, "seed": self.seed}
-
-
-def sharp_crop(photos: PhotoSet, choice: CropChoice, settings: Preprocessing) -> torch.Tensor:
-    """One chosen crop, float32 (1, 3, S, S) in [0, 1], with the margins that `degrade` uses up."""
+def sharp_crop(photos: PhotoSet, choice: CropChoice, settings: CalibrationSettings) -> torch.Tensor:
+    """Return one chosen crop, float32 (1, 3, S, S) in [0, 1], with the margins that `degrade` uses up."""
     side = settings.chosen_side
     image = photos.images[photos.names.index(choice.photo)]
     pixels = image[choice.top : choice.top + side, choice.left : choice.left + side]
@@ -73,10 +47,14 @@ def sharp_crop(photos: PhotoSet, choice: CropChoice, settings: Preprocessing) ->
     return crop
 
 
-def degraded_inputs(photos: PhotoSet, choices: Sequence[CropChoice], settings: Preprocessing) -> Iterator[PhotoInput]:
-    """The chosen crops, one after the other. Each has a seed of its own, so a part of them is degraded alike."""
+def degraded_inputs(
+    photos: PhotoSet, choices: Sequence[CropChoice], settings: CalibrationSettings
+) -> Iterator[PhotoInput]:
+    """Yield the chosen crops, one after the other. Each has a seed of its own, so a part of them is degraded alike."""
     for choice in choices:
         seed = (int(choice.sha256[:12], 16) + 7919 * choice.top + choice.left + settings.seed) % 2**63
-        batch = degrade(sharp_crop(photos, choice, settings), settings.mix, torch.Generator().manual_seed(seed))
+        batch = degrade(
+            sharp_crop(photos, choice, settings), settings.degradations, torch.Generator().manual_seed(seed)
+        )
         name = f"{choice.photo} at {choice.left},{choice.top}"
         yield PhotoInput(name, np.ascontiguousarray(batch.degraded.clamp(0.0, 1.0).numpy()))

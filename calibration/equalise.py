@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F64
 from ensharpen_edge.calibration.collect import Observer, PhotoInput
 from ensharpen_edge.calibration.initializers import copy_graph, store, values_of
 from ensharpen_edge.calibration.layers import attributes
 
-F64 = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 STRENGTH = 0.75
@@ -29,7 +29,7 @@ _SMALLEST = 1e-6
 
 
 def channel_peaks(observer: Observer, inputs: Iterable[PhotoInput]) -> dict[str, F64]:
-    """Largest magnitude of every channel of every tensor, (C,) each."""
+    """Return the largest magnitude of every channel of every tensor, (C,) each."""
     peaks: dict[str, F64] = {}
     for photo in inputs:
         for name, values in observer.tensors(photo.batch):
@@ -39,12 +39,12 @@ def channel_peaks(observer: Observer, inputs: Iterable[PhotoInput]) -> dict[str,
 
 
 def find_scales(model: Any, peaks: Mapping[str, F64], strength: float = STRENGTH) -> dict[str, F64]:  # noqa: ANN401
-    """Factors per channel of every tensor that may be scaled, (C,) each.
+    """Return the factors per channel of every tensor that may be scaled, (C,) each.
 
     Args:
         model: onnx.ModelProto. Its input, its output, and whatever an operator other than convolution, ReLU, addition
             and pixel shuffle touches, stay as they are.
-        peaks: Of `channel_peaks`.
+        peaks: Result of `channel_peaks`.
         strength: See `STRENGTH`.
     """
     classes = _channel_classes(model, {name: len(peak) for name, peak in peaks.items()})
@@ -72,11 +72,11 @@ def find_scales(model: Any, peaks: Mapping[str, F64], strength: float = STRENGTH
 
 
 def equalised(model: Any, scales: Mapping[str, F64]) -> Any:  # noqa: ANN401
-    """A copy of the graph that computes the same with scaled channels.
+    """Return a copy of the graph that computes the same with scaled channels.
 
     Args:
         model: onnx.ModelProto.
-        scales: Of `find_scales`; tensors without an entry keep their scale.
+        scales: Result of `find_scales`; tensors without an entry keep their scale.
     """
     copied, tensors = copy_graph(model)
     for node in copied.graph.node:
@@ -95,7 +95,7 @@ def equalised(model: Any, scales: Mapping[str, F64]) -> Any:  # noqa: ANN401
 
 
 def _channel_classes(model: Any, channels: Mapping[str, int]) -> dict[str, Index]:  # noqa: ANN401
-    """A label per channel of every tensor; channels of one label must be scaled alike, and label 0 not at all.
+    """Return a label per channel of every tensor; channels of one label must be scaled alike, and label 0 not at all.
 
     Every operator between convolutions demands that some labels be equal; the smallest one is handed on until all
     demands are met.
@@ -133,7 +133,7 @@ def _demand(node: Any, labels: dict[str, Index]) -> bool:  # noqa: ANN401
 
 
 def _share_blocks(deep: Index, wide: Index, options: dict[str, Any]) -> None:
-    """The channels that a pixel shuffle interleaves into one are scaled alike."""
+    """Give the channels that a pixel shuffle interleaves into one the same label: they are scaled alike."""
     area = int(options["blocksize"]) ** 2
     depth_first = options.get("mode", b"DCR") == b"DCR"
     blocks = deep.reshape(area, -1) if depth_first else deep.reshape(-1, area).T

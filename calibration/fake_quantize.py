@@ -16,13 +16,14 @@ def fake_quantized(
     ranges: Mapping[str, Range],
     scheme: Scheme,
 ) -> Any:  # noqa: ANN401
-    """A copy of the graph in which some nodes read some tensors rounded to codes and back.
+    """Return a copy of the graph in which some nodes read some tensors rounded to codes and back.
 
     Args:
         model: Float graph.
-        reads: By activation the nodes that read it rounded, None for all; the graph's own outputs keep their values.
-        ranges: Of at least those tensors.
-        scheme: Of the codes.
+        reads: Nodes that read an activation rounded, by activation, or None for all of its readers; the graph's own
+            outputs keep their values.
+        ranges: Ranges of at least those tensors.
+        scheme: The codes' number of bits and symmetry.
     """
     from onnx import ModelProto, helper, numpy_helper
 
@@ -63,7 +64,7 @@ def fake_quantized(
 
 
 def _codes(span: Range, scheme: Scheme) -> tuple[float, float, float]:
-    """Smallest and largest code relative to the code of zero, and the step."""
+    """Return the smallest and largest code relative to the code of zero, and the step."""
     step = max((span.high - span.low) / scheme.steps, 1e-12)
     if scheme.symmetric:
         most = scheme.steps // 2

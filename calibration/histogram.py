@@ -25,7 +25,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Histogram:
-    """What was seen of one tensor.
+    """Values of one tensor over all crops.
 
     Attributes:
         counts: int64 (BINS,), over equal bins of [-reach, reach].
@@ -43,7 +43,7 @@ class Histogram:
 
     @property
     def width(self) -> float:
-        """Of one bin."""
+        """Width of one bin."""
         return 2.0 * self.reach / len(self.counts)
 
     @property
@@ -56,7 +56,7 @@ class StreamingHistogram:
     """Collects one tensor over many photographs.
 
     Args:
-        name: Of the tensor, for messages.
+        name: Name of the tensor, for messages.
         bins: Even.
     """
 
@@ -113,7 +113,7 @@ class StreamingHistogram:
             self._reach *= 2.0
 
     def freeze(self) -> Histogram:
-        """What was seen so far.
+        """Return the histogram of all values so far.
 
         Raises:
             BadInputError: Nothing was.
@@ -126,7 +126,7 @@ class StreamingHistogram:
 
 
 def merge(first: Histogram, second: Histogram) -> Histogram:
-    """Both together, as if one histogram had seen all photographs: one of the first, one of the second, and so on."""
+    """Return both together, as if one histogram had seen their photographs in turn."""
     joined = StreamingHistogram("merged", len(first.counts))
     for histogram in (first, second):
         if histogram.reach > 0.0:

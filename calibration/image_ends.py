@@ -14,10 +14,10 @@ _SHUFFLES = ("SpaceToDepth", "DepthToSpace")
 
 
 def image_tensors(model: Any) -> frozenset[str]:  # noqa: ANN401 (onnx.ModelProto)
-    """Names of activations that hold the input's pixels, and of those that nothing reads but the final clip to [0, 1].
+    """Return the names of activations that hold pixels: the input's, and those that only the last clip reads.
 
     Args:
-        model: With one input and one output.
+        model: A graph with one input and one output.
     """
     graph = model.graph
     found = {graph.input[0].name}
@@ -40,7 +40,7 @@ def image_tensors(model: Any) -> frozenset[str]:  # noqa: ANN401 (onnx.ModelProt
 
 
 def _clips(node: Any, model: Any) -> bool:  # noqa: ANN401
-    """Whether a node is the clip to [0, 1]."""
+    """Return whether a node is the clip to [0, 1]."""
     if node.op_type != "Clip" or len(node.input) != 3:
         return False
     constants = {tensor.name: tensor for tensor in model.graph.initializer}

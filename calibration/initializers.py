@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
+from ensharpen_edge.arrays import F64
 
 
 def copy_graph(model: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 (onnx.ModelProto)
-    """A copy of a graph, and its initializers by name."""
+    """Return a copy of a graph, and its initializers by name."""
     from onnx import ModelProto
 
     copied = ModelProto.FromString(model.SerializeToString())
@@ -19,7 +18,7 @@ def copy_graph(model: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 (onnx.
 
 
 def values_of(tensor: Any) -> F64:  # noqa: ANN401 (onnx.TensorProto)
-    """An initializer's values, in double precision."""
+    """Return an initializer's values, in double precision."""
     from onnx import numpy_helper
 
     return np.asarray(numpy_helper.to_array(tensor), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What a quantization may cost: images with their float output, and how much each of them may change."""
+"""The judge of a quantization: images with their float output, and how much each of them may change."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ensharpen_edge.calibration.degraded_crops import Preprocessing, sharp_crop
+from ensharpen_edge.arrays import F32, F64
+from ensharpen_edge.calibration.degraded_crops import sharp_crop
 from ensharpen_edge.calibration.photo_choice import CropChoice
-from ensharpen_edge.calibration.session import F32, Run
+from ensharpen_edge.calibration.session import Run
+from ensharpen_edge.calibration.settings import CalibrationSettings
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.degrade.soft_photo import gate_cases, soft_photo
 from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.imaging.bundled import WINDOWS, bundled_photos, centre_window
+from ensharpen_edge.imaging.bundled import WINDOWS, bundled_photos
+from ensharpen_edge.imaging.crops import centre_crop
 from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.imaging.synthetic import synthetic_images
+from ensharpen_edge.judging.limits import EQUAL_PSNR
 from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
 from ensharpen_edge.metrics.retained_gain import retained_gain
 from ensharpen_edge.runtime.tiling import round_up
-
-F64 = NDArray[np.float64]
 
 PHOTOS, SIDE = 12, 128
 SMALLEST_GAIN = 0.2
@@ -31,7 +32,7 @@ SMALLEST_GAIN = 0.2
 
 @dataclass(frozen=True)
 class JudgeLimits:
-    """What a plan must keep; a little more than the release gate asks for, which looks at other photographs.
+    """Limits that a plan must keep; a little more than the release gate asks for, which looks at other photographs.
 
     Attributes:
         max_drop: Largest mean loss of PSNR against the truth, dB.
@@ -48,10 +49,10 @@ class JudgeLimits:
 
 @dataclass(frozen=True)
 class JudgeImage:
-    """One image.
+    """One image that networks are judged on.
 
     Attributes:
-        name: For messages.
+        name: Name for messages.
         degraded: float32 (1, 3, H, W): what the network gets.
         sharp: The truth, or None when only the difference to the float network counts.
         photograph: Whether a camera could take it.
@@ -65,7 +66,7 @@ class JudgeImage:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a quantized network did to the judge's images.
+    """The judgement on a quantized network.
 
     Attributes:
         errors: (N,) mean squared difference to the float network, photographs first.
@@ -87,7 +88,7 @@ class Judge:
     """Compares quantized forms of a network with its float form.
 
     Args:
-        images: At least one photograph.
+        images: The images to judge on, at least one photograph among them.
         run: The float network.
         limits: See `JudgeLimits`.
     """
@@ -104,7 +105,7 @@ class Judge:
 
     @property
     def photographs(self) -> int:
-        """Number of those with a truth; they come first."""
+        """Number of images with a truth; they come first."""
         return len(self._truths)
 
     @property
@@ -115,18 +116,18 @@ class Judge:
         return np.asarray(10.0 ** (-np.array(psnr) / 10.0))
 
     def errors(self, run: Run) -> F64:
-        """(N,) mean squared difference to the float network."""
+        """Return the (N,) mean squared differences to the float network."""
         return self._errors([run(image.degraded) for image in self.images])
 
     def _errors(self, outputs: Sequence[F32]) -> F64:
         return np.array([mse(output, reference) for output, reference in zip(outputs, self._references, strict=True)])
 
     def with_images(self, images: Sequence[JudgeImage], run: Run) -> Judge:
-        """A judge of more images; `run` is the float network."""
+        """Return a judge of more images; `run` is the float network."""
         return Judge([*self.images, *images], run, self.limits)
 
     def verdict(self, run: Run) -> Verdict:
-        """Everything there is to say about a quantized network."""
+        """Return the judgement on a quantized network."""
         outputs = [run(image.degraded) for image in self.images]
         errors = self._errors(outputs)
         photographs = np.array([image.photograph for image in self.images])
@@ -150,9 +151,9 @@ class Judge:
 
 
 def judge_images(
-    photos: PhotoSet, choices: Sequence[CropChoice], settings: Preprocessing, multiple_of: int, task: str
+    photos: PhotoSet, choices: Sequence[CropChoice], settings: CalibrationSettings, multiple_of: int, task: str
 ) -> tuple[list[JudgeImage], list[JudgeImage]]:
-    """Images for a judge, and others to find out whether it missed something.
+    """Return images for a judge, and others to find out whether it missed something.
 
     The images are the windows with the steepest edges, one a photograph, degraded the way the release gate does it, and
     synthetic ones. The others are such windows of every photograph, hardly degraded and as they are, where activations
@@ -160,11 +161,11 @@ def judge_images(
     photographs are among them, for every export is compared with its float network on these.
 
     Args:
-        photos: That the choices were made from.
-        choices: Of the calibration.
-        settings: Of the calibration.
-        multiple_of: Of the network: sides are cut to it.
-        task: Of the network.
+        photos: Photographs that the choices were made from.
+        choices: Crops of the calibration.
+        settings: Settings of the calibration.
+        multiple_of: Sides are cut to multiples of this, as the network needs.
+        task: Task of the network.
     """
     side = min(SIDE, settings.crop) // multiple_of * multiple_of
     windows: dict[str, tuple[float, str, torch.Tensor]] = {}
@@ -190,8 +191,10 @@ def judge_images(
 
 
 def _bundled(side: int, multiple_of: int) -> list[JudgeImage]:
-    """Centre and quarters of the photographs that every export compares itself with its float network on, and the very
-    windows that it does that with."""
+    """Return windows of the bundled photographs, on which every export is compared with its float network.
+
+    They are the centre and the corners, and the very windows that exports are compared on.
+    """
     found = []
     for name, photo in bundled_photos():
         height, width = photo.shape[0] - side, photo.shape[1] - side
@@ -201,12 +204,12 @@ def _bundled(side: int, multiple_of: int) -> list[JudgeImage]:
             found.append(JudgeImage(f"{name} at {top}, {left}", window, None))
         for size in WINDOWS:
             rows, columns = (round_up(length, multiple_of) for length in size)
-            found.append(JudgeImage(f"{name} {rows}x{columns}", to_planes(centre_window(photo, rows, columns)), None))
+            found.append(JudgeImage(f"{name} {rows}x{columns}", to_planes(centre_crop(photo, rows, columns)), None))
     return found
 
 
 def _busiest(crop: torch.Tensor, side: int) -> tuple[float, torch.Tensor]:
-    """The window of a (1, 3, S, S) crop with the steepest slopes, and their mean."""
+    """Return the window of a (1, 3, S, S) crop with the steepest slopes, and their mean."""
     grey = crop.mean(dim=1, keepdim=True)
     slopes = (grey[..., 1:, :-1] - grey[..., :-1, :-1]).abs() + (grey[..., :-1, 1:] - grey[..., :-1, :-1]).abs()
     means = torch.nn.functional.avg_pool2d(slopes, side - 1, stride=8)[0, 0]
@@ -219,4 +222,4 @@ def _array(image: torch.Tensor) -> F32:
 
 
 def _mean_psnr(pairs: Iterable[tuple[F32, F32]]) -> float:
-    return float(np.mean([np.minimum(60.0, psnr_from_mse(mse(a, b), 1.0)) for a, b in pairs]))
+    return float(np.mean([np.minimum(EQUAL_PSNR, psnr_from_mse(mse(a, b), 1.0)) for a, b in pairs]))

@@ -17,15 +17,15 @@ _WEIGHT_SUFFIX = ".weight"
 
 @dataclass(frozen=True)
 class Layer:
-    """What is quantized or left in float as a whole.
+    """A convolution or addition: the smallest part that is quantized or left in float as a whole.
 
     Attributes:
         name: Dotted path, e.g. `encoder.level1.0.depthwise`.
         nodes: Names of its graph nodes.
         inputs: Activations that it reads.
-        output: What it writes, after its ReLU.
+        output: The tensor that it writes, after its ReLU.
         weight, bias: Initializers of a convolution, None for an addition.
-        groups: Of a convolution, 0 for an addition.
+        groups: Number of groups of a convolution, 0 for an addition.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Layer:
 
 
 def find_layers(model: Any) -> tuple[Layer, ...]:  # noqa: ANN401 (onnx.ModelProto)
-    """Layers of a graph, in its order.
+    """Return the layers of a graph, in its order.
 
     Raises:
         BadInputError: The graph has none.
@@ -84,18 +84,18 @@ def find_layers(model: Any) -> tuple[Layer, ...]:  # noqa: ANN401 (onnx.ModelPro
 
 
 def attributes(node: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A node's attributes as Python values."""
+    """Return a node's attributes as Python values."""
     from onnx.helper import get_attribute_value
 
     return {attribute.name: get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def resolve(names: Iterable[str], layers: Sequence[Layer]) -> frozenset[str]:
-    """Full names of layers.
+    """Return the full names of layers.
 
     Args:
         names: Full names, the first parts of them (`encoder.level1`), or `stem`, `head`, `tail`.
-        layers: Of the graph.
+        layers: All layers of the graph.
 
     Raises:
         UsageError: Fits no layer; names the nearest.

@@ -9,12 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F32, F64
 from ensharpen_edge.calibration.layers import Layer, attributes
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 PATCHES = 2048
 """Positions of a photograph that are looked at."""
@@ -22,7 +19,7 @@ PATCHES = 2048
 
 @dataclass(frozen=True)
 class Moments:
-    """Of the patches that one convolution multiplies with its weights.
+    """Moments of the patches that one convolution multiplies with its weights.
 
     Attributes:
         mean: (G, D): G = 1, D = channels x kernel area; for a depthwise convolution G = channels, D = kernel area.
@@ -46,7 +43,7 @@ class MomentCollector:
 
     Args:
         model: onnx.ModelProto.
-        layers: Of the graph; additions are ignored. Convolutions are dense or depthwise.
+        layers: Layers of the graph; additions are ignored. Convolutions are dense or depthwise.
     """
 
     def __init__(self, model: Any, layers: Sequence[Layer]) -> None:  # noqa: ANN401
@@ -78,7 +75,7 @@ class MomentCollector:
             self._patches[name] = self._patches.get(name, 0) + count
 
     def freeze(self) -> dict[str, Moments]:
-        """Moments by layer."""
+        """Return the moments by layer."""
         return {
             name: Moments(mean / self._patches[name], second / self._patches[name])
             for name, (mean, second) in self._sums.items()
@@ -86,7 +83,7 @@ class MomentCollector:
 
 
 def _patches(image: F32, window: _Window, seed: Sequence[int]) -> F64:
-    """(G, N, D) patches at random positions."""
+    """Return (G, N, D) patches at random positions."""
     top, left, bottom, right = window.pads
     padded = np.pad(image, ((0, 0), (top, bottom), (left, right)))
     views = sliding_window_view(padded, window.kernel, axis=(1, 2))[:, :: window.stride[0], :: window.stride[1]]

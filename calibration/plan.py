@@ -10,18 +10,18 @@ from typing import Any
 
 from ensharpen_edge.calibration.layers import Layer, resolve
 from ensharpen_edge.errors import BadInputError, UsageError
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.files import whole_file
 
 INT8, FLOAT = "int8", "float"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A choice of layers.
+    """A choice of the layers that are computed in codes.
 
     Attributes:
         layers: `int8` or `float` by layer, in the graph's order.
-        scheme: That it was made for.
+        scheme: The scheme that it was made for.
         notes: How it came about, as JSON types.
         settings: Range method and rounding that the notes' figures were measured with; empty where nothing was.
     """
@@ -33,11 +33,11 @@ class Plan:
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Layers in float."""
+        """Names of the layers in float."""
         return tuple(name for name, precision in self.layers.items() if precision == FLOAT)
 
     def chosen(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
-        """The layers to quantize.
+        """Return the layers to quantize.
 
         Raises:
             UsageError: The plan is for other layers.
@@ -53,19 +53,19 @@ class Plan:
 
 
 def plan_file(scheme: str) -> str:
-    """Name of the file that holds a scheme's plan, beside the table."""
+    """Return the name of the file that holds a scheme's plan, beside the table."""
     return f"plan-{scheme.replace(' ', '-')}.json"
 
 
 def whole_plan(layers: Sequence[Layer], scheme: str, keep: Collection[str] = ()) -> Plan:
-    """Every layer in codes but those of these names (see `layers.resolve`)."""
+    """Return the plan with every layer in codes but those of these names (see `layers.resolve`)."""
     kept = resolve(keep, layers)
     chosen = {layer.name: FLOAT if layer.name in kept else INT8 for layer in layers}
     return Plan(chosen, scheme, {"kept by name": sorted(kept)})
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """Names between commas."""
+    """Return the names between commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 

@@ -7,27 +7,24 @@ quantized network itself passes; then the layers that cost least are taken back,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F64
 from ensharpen_edge.calibration.judge import Judge, Verdict
 from ensharpen_edge.calibration.layers import Layer, resolve
 from ensharpen_edge.calibration.plan import FLOAT, INT8, Plan
-from ensharpen_edge.calibration.recipe import Quantizer
+from ensharpen_edge.calibration.quantizer import Quantizer
 from ensharpen_edge.calibration.sensitivity import Damage, DamageMeter
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import QualityError
-
-F64 = NDArray[np.float64]
-
-Progress = Callable[[str], None]
+from ensharpen_edge.progress import Progress, no_progress
 
 _POWER = 4
-"""Of the norm over images: close to the worst image, and still sensitive to the others."""
+"""Power of the norm over images: close to the worst image, and still sensitive to the others."""
 _SLACK = 1.25
 """A plan is tried when no image's predicted error is more than so many times what it may be."""
 
@@ -46,16 +43,16 @@ def find_plan(
     judge: Judge,
     meter: DamageMeter,
     keep: Sequence[str] = (),
-    progress: Progress = lambda _text: None,
+    progress: Progress = no_progress,
 ) -> tuple[Plan, Verdict]:
-    """Search.
+    """Find the plan with the fewest float layers that keeps the judge's limits.
 
     Args:
-        quantizer: Of the network.
-        judge: With the limits.
-        meter: Of damages.
+        quantizer: The network, ready to be quantized.
+        judge: Says whether a quantized network keeps the limits.
+        meter: Measures what each part costs.
         keep: Layers that stay float in any case, as `layers.resolve` takes them.
-        progress: Told what is going on.
+        progress: Told which plans are tried.
 
     Returns:
         The plan, and the judge's verdict on the network quantized by it.
@@ -76,7 +73,7 @@ def find_plan(
         chosen = without(freed)
         if not chosen:
             raise QualityError(
-                "no layer can be quantized within the limits", hint="allow more with --max-drop, or export fp16"
+                "no layer can be quantized within the limits", hint="allow more with --plan-drop, or export fp16"
             )
         predicted = _predicted(chosen, quantizer, damages)
         if (predicted <= judge.allowed * _SLACK).all():
@@ -111,7 +108,7 @@ def _damages(quantizer: Quantizer, meter: DamageMeter, progress: Progress) -> _D
     done = count(1)
 
     def measured(damage: Damage) -> F64:
-        progress(f"damage of tensors and weights {next(done)}/{total}")
+        progress("measuring what tensors and weights cost", next(done), total)
         return np.array(damage.errors)
 
     return _Damages(
@@ -122,7 +119,7 @@ def _damages(quantizer: Quantizer, meter: DamageMeter, progress: Progress) -> _D
 
 
 def _predicted(layers: Sequence[Layer], quantizer: Quantizer, damages: _Damages) -> F64:
-    """(N,) error of every image with these layers quantized."""
+    """Return the (N,) errors of all images with these layers quantized."""
     reads = quantizer.reads(layers)
     parts = [damages.tensors[name] for name, nodes in reads.items() if nodes is None]
     for layer in layers:
@@ -133,14 +130,14 @@ def _predicted(layers: Sequence[Layer], quantizer: Quantizer, damages: _Damages)
 
 
 def _cost(layers: Sequence[Layer], quantizer: Quantizer, damages: _Damages, allowed: F64) -> float:
-    """How far the prediction for these layers uses up what is allowed; 0 for none."""
+    """Return how far the prediction for these layers uses up what is allowed; 0 for none."""
     if not layers:
         return 0.0
     return float(np.linalg.norm(_predicted(layers, quantizer, damages) / allowed, _POWER))
 
 
 def _cheapest_relief(chosen: Sequence[Layer], quantizer: Quantizer, damages: _Damages, allowed: F64) -> list[str]:
-    """The layers around one tensor, or one layer, that relieve the prediction most per layer."""
+    """Return the layers around one tensor, or one layer, that relieve the prediction most per layer."""
 
     now = _cost(chosen, quantizer, damages, allowed)
     around = {

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F64
 from ensharpen_edge.calibration.initializers import values_of
 from ensharpen_edge.calibration.layers import Layer
 from ensharpen_edge.calibration.ranges import Range
@@ -16,16 +16,14 @@ from ensharpen_edge.calibration.rounding import weight_scales
 from ensharpen_edge.calibration.schemes import QuantizationScheme
 from ensharpen_edge.errors import BadInputError, require
 
-F64 = NDArray[np.float64]
-
 
 def quantizable(layers: Iterable[Layer], scheme: QuantizationScheme) -> tuple[Layer, ...]:
-    """The layers that a scheme can quantize at all."""
+    """Return the layers that a scheme can quantize at all."""
     return tuple(layer for layer in layers if layer.weight or scheme.additions)
 
 
 def quantized_reads(layers: Iterable[Layer], scheme: QuantizationScheme) -> dict[str, frozenset[str] | None]:
-    """What is read in codes when these layers are quantized.
+    """Return the tensors that are read in codes when these layers are quantized.
 
     Returns:
         By activation the nodes that read its codes; None for all of them, because its producer writes nothing else.
@@ -46,13 +44,13 @@ def quantize(
     scheme: QuantizationScheme,
     steps: Mapping[str, F64] | None = None,
 ) -> Any:  # noqa: ANN401
-    """A quantized copy of the graph.
+    """Return a quantized copy of the graph.
 
     Args:
         model: Float graph.
-        layers: Those to quantize.
-        ranges: Of every activation in `quantized_reads`.
-        scheme: Of the target.
+        layers: The layers to quantize.
+        ranges: Range of every activation in `quantized_reads`.
+        scheme: The target's scheme.
         steps: (O,) step of each output channel of weights that lie on a grid already, by initializer; others get the
             step that spans them.
 
@@ -104,7 +102,10 @@ def quantize(
 
 
 def _inner_ranges(model: Any, layers: Sequence[Layer], ranges: Mapping[str, Range]) -> dict[str, Range]:  # noqa: ANN401
-    """What convolutions write before their ReLU: the quantizer asks for it, though the codes after the ReLU hold."""
+    """Return ranges of what convolutions write before their ReLU.
+
+    The quantizer asks for them, though the codes after the ReLU hold.
+    """
     raw = {node.name: node.output[0] for node in model.graph.node}
     return {raw[layer.nodes[0]]: ranges[layer.output] for layer in layers if len(layer.nodes) > 1}
 

@@ -1,4 +1,4 @@
-"""From histograms to ranges: how much of a tensor's tail is worth a coarser step for the rest.
+"""Choose ranges from histograms: how much of a tensor's tail is worth a coarser step for the rest.
 
 All methods read the same histogram, so one pass over the photographs serves them all. A new method is one function and
 one line in `METHODS`.
@@ -10,12 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F64
 from ensharpen_edge.calibration.histogram import Histogram
 from ensharpen_edge.errors import UsageError, unknown_name
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Scheme:
     """How numbers become codes.
 
     Attributes:
-        bits: Of a code.
+        bits: Number of bits of a code.
         symmetric: Zero is the middle code and the range is the same on both sides; otherwise the range is anywhere,
             but holds zero.
     """
@@ -43,7 +41,7 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Range:
-    """What the codes of a tensor span; holds zero, so that zero (padding, ReLU) is exact."""
+    """The range that the codes of a tensor span; it holds zero, so that zero (padding, ReLU) is exact."""
 
     low: float
     high: float
@@ -76,7 +74,7 @@ class RangeConfig:
 
 
 def _fit(low: float, high: float, scheme: Scheme) -> Range:
-    """The scheme's range around an interval."""
+    """Return the scheme's range around an interval."""
     low, high = min(low, 0.0), max(high, 0.0)
     if scheme.symmetric:
         reach = max(-low, high)
@@ -89,7 +87,7 @@ def _min_max(histogram: Histogram, scheme: Scheme, _config: RangeConfig) -> Rang
 
 
 def _moving_average(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Range:
-    """Exponential average of the photographs' own extremes, in order (Jacob et al. 2018)."""
+    """Return the exponential average of the photographs' own extremes, in order (Jacob et al. 2018)."""
     low, high = histogram.lows[0], histogram.highs[0]
     for next_low, next_high in zip(histogram.lows[1:], histogram.highs[1:], strict=True):
         low = config.momentum * low + (1 - config.momentum) * next_low
@@ -98,7 +96,7 @@ def _moving_average(histogram: Histogram, scheme: Scheme, config: RangeConfig) -
 
 
 def _percentile(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Range:
-    """What is left when the outermost values are cut, half of them on each side."""
+    """Return the range that is left when the outermost values are cut, half of them on each side."""
     share = (1.0 - config.percentile / 100.0) / (1.0 if scheme.symmetric else 2.0)
     if scheme.symmetric:
         magnitudes = _magnitudes(histogram)
@@ -114,20 +112,20 @@ def _percentile(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Ra
 
 
 def _magnitudes(histogram: Histogram) -> F64:
-    """Counts by magnitude, both signs together, from 0 to the reach."""
+    """Return the counts by magnitude, both signs together, from 0 to the reach."""
     half = len(histogram.counts) // 2
     return np.asarray(histogram.counts[half:] + histogram.counts[:half][::-1], dtype=np.float64)
 
 
 def _shrunk(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> list[Range]:
-    """Ranges from the whole one down to a tenth of it."""
+    """Return ranges from the whole one down to a tenth of it."""
     whole = _fit(histogram.low, histogram.high, scheme)
     shares = np.linspace(1.0, 0.1, config.candidates)
     return [Range(whole.low * float(share), whole.high * float(share)) for share in shares]
 
 
 def _mse(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Range:
-    """The range with the smallest estimate of the mean squared error of rounding and clipping together."""
+    """Return the range with the smallest estimate of the mean squared error of rounding and clipping together."""
     centres = (histogram.edges[:-1] + histogram.edges[1:]) / 2
     present = histogram.counts > 0
     values, weights = centres[present], histogram.counts[present].astype(np.float64)
@@ -145,7 +143,7 @@ def _mse(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Range:
 
 
 def _entropy(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Range:
-    """The range whose codes keep most of the distribution: smallest Kullback-Leibler divergence (Migacz 2017)."""
+    """Return the range whose codes have the smallest Kullback-Leibler divergence from the values (Migacz 2017)."""
     edges = histogram.edges
     centres = (edges[:-1] + edges[1:]) / 2
     counts = histogram.counts.astype(np.float64)
@@ -185,11 +183,11 @@ METHODS: dict[str, Method] = {
 
 
 def find_range(histogram: Histogram, scheme: Scheme, config: RangeConfig) -> Range:
-    """The range of a tensor.
+    """Return the range of a tensor.
 
     Args:
-        histogram: Of its values.
-        scheme: Of its codes.
+        histogram: Histogram of the tensor's values.
+        scheme: The codes' number of bits and symmetry.
         config: Method and parameters.
 
     Returns:

@@ -16,21 +16,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F64
 from ensharpen_edge.calibration.initializers import copy_graph, store, values_of
 from ensharpen_edge.calibration.layers import Layer
 from ensharpen_edge.calibration.moments import Moments
 from ensharpen_edge.errors import unknown_name
-
-F64 = NDArray[np.float64]
 
 _DAMPING = 0.01
 """Share of the mean second moment that is added to the diagonal, as in GPTQ."""
 
 
 def weight_scales(weight: F64, largest_code: int) -> F64:
-    """(O,) step of each output channel of (O, I, kH, kW) weights, symmetric; 1 for channels that are all zero."""
+    """Return the (O,) symmetric steps of the output channels of (O, I, kH, kW) weights; 1 where all are zero."""
     peak = np.abs(weight).max(axis=(1, 2, 3))
     return np.where(peak > 0, peak, float(largest_code)) / largest_code
 
@@ -41,7 +39,7 @@ def _nearest(rows: F64, scales: F64, largest_code: int) -> F64:
 
 
 def _by_moments(rows: F64, scales: F64, second: F64, largest_code: int) -> F64:
-    """(O, D) rows, rounded together under the (D, D) second moment of what they are multiplied with."""
+    """Return the (O, D) rows, rounded together under the (D, D) second moment of what they are multiplied with."""
     size = len(second)
     damped = second + np.eye(size) * (_DAMPING * np.trace(second) / size + 1e-12)
     order = np.argsort(-np.diag(damped))
@@ -75,7 +73,7 @@ def _round_moments(rows: F64, scales: F64, moments: Moments, largest_code: int) 
 
 
 def _bias_shift(error: F64, moments: Moments) -> F64:
-    """(O,) mean of what the weights' error takes from the output."""
+    """Return the (O,) mean of what the weights' error takes from the output."""
     return np.asarray((error * moments.mean).sum(axis=1))
 
 
@@ -91,12 +89,12 @@ def rounded_weights(
     largest_code: int,
     rounding: str = "moments",
 ) -> tuple[Any, dict[str, F64]]:
-    """A float copy of the graph whose convolutions hold weights that codes can hold exactly.
+    """Return a float copy of the graph whose convolutions hold weights that codes can hold exactly.
 
     Args:
         model: onnx.ModelProto.
-        layers: Those to round; additions are ignored.
-        moments: By layer.
+        layers: The layers to round; additions are ignored.
+        moments: Moments of the layers' inputs, by layer.
         largest_code: 127, or 64 for kernels that add two products in 16 bits.
         rounding: Name in `ROUNDINGS`.
 

@@ -1,51 +1,47 @@
-"""From an artifact and a folder of photographs to a calibration table."""
+"""Make a calibration table from an artifact and a folder of photographs."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ensharpen_edge.arrays import F32, F64
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.calibration.collect import DEFAULT_SAMPLES, Observer, Visitor, all_tensors
-from ensharpen_edge.calibration.degraded_crops import Preprocessing, degraded_inputs
-from ensharpen_edge.calibration.equalise import STRENGTH, channel_peaks, equalised, find_scales
-from ensharpen_edge.calibration.histogram import BINS, merge
+from ensharpen_edge.calibration.collect import Observer, PhotoInput, all_tensors
+from ensharpen_edge.calibration.degraded_crops import degraded_inputs, training_mix
+from ensharpen_edge.calibration.equalise import channel_peaks, equalised, find_scales
+from ensharpen_edge.calibration.histogram import Histogram, merge
 from ensharpen_edge.calibration.layers import find_layers
-from ensharpen_edge.calibration.moments import PATCHES, MomentCollector
-from ensharpen_edge.calibration.photo_choice import ChoiceConfig, CropChoice, choose_crops
+from ensharpen_edge.calibration.moments import MomentCollector
+from ensharpen_edge.calibration.photo_choice import CropChoice, choose_crops
 from ensharpen_edge.calibration.ranges import RangeConfig, Scheme
+from ensharpen_edge.calibration.settings import DETAILED, CalibrationSettings
 from ensharpen_edge.calibration.stability import Movement, compare_halves
 from ensharpen_edge.calibration.table import CalibrationTable, Provenance, photo_keys, save_table
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.errors import IntegrityError, UsageError, require
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.runtime.whole_onnx import read_whole_onnx
-
-F64 = NDArray[np.float64]
-
-DETAILED = 16
-"""Crops that channel peaks and moments are taken from; they vary less between photographs than extremes do."""
 
 
 @dataclass(frozen=True)
 class FloatGraph:
-    """What is calibrated.
+    """The float graph of a network that is calibrated.
 
     Attributes:
         model: onnx.ModelProto, float32, one input and one output.
         sha256: See `graph_hash`.
         weights: sha256 of the checkpoint.
         multiple_of: Sides must be multiples of this.
-        name: Of the network.
-        training: From the checkpoint's card.
-        task: Of the network.
+        name: Name of the network.
+        training: The part on training of the checkpoint's card.
+        task: Task of the network.
     """
 
     model: Any
@@ -58,7 +54,7 @@ class FloatGraph:
 
     @classmethod
     def of_artifact(cls, artifact: Artifact) -> FloatGraph:
-        """The graph of an fp32 ONNX artifact.
+        """Return the graph of an fp32 ONNX artifact.
 
         Raises:
             MissingToolError: onnx is not installed.
@@ -83,7 +79,7 @@ class FloatGraph:
 
 
 def refuse_enlarging(name: str, enlarges: int) -> None:
-    """Raises `UsageError` for a network that enlarges: a plan for int8 is judged on images of one size."""
+    """Raise `UsageError` for a network that enlarges: a plan for int8 is judged on images of one size."""
     if enlarges != 1:
         raise UsageError(
             f"{name}: a plan for int8 is judged on images of one size, and this network enlarges",
@@ -92,7 +88,7 @@ def refuse_enlarging(name: str, enlarges: int) -> None:
 
 
 def graph_hash(model: Any) -> str:  # noqa: ANN401
-    """sha256 of what a graph computes with which tensors: operators, attributes, names and shapes.
+    """Return the sha256 of what a graph computes with which tensors: operators, attributes, names and shapes.
 
     The numbers in it are left out: they follow from the checkpoint, whose hash goes beside this one, but for the last
     bits, in which machines differ when they fold layers into each other.
@@ -109,53 +105,28 @@ def graph_hash(model: Any) -> str:  # noqa: ANN401
 
 
 @dataclass(frozen=True)
-class CalibrationRequest:
-    """One calibration.
-
-    Attributes:
-        data: Folder of sharp photographs.
-        choice: Which crops.
-        preprocessing: How they are degraded.
-        method: Range method of the stability check.
-        samples: See `collect.DEFAULT_SAMPLES`.
-        threads: Of the network.
-        cache: Folder of decoded photographs, or None.
-        equalise: Make channels alike first (see `equalise`).
-    """
-
-    data: Path
-    choice: ChoiceConfig
-    preprocessing: Preprocessing
-    method: str = "percentile"
-    samples: int = DEFAULT_SAMPLES
-    threads: int = 0
-    cache: Path | None = None
-    equalise: bool = True
-
-
-@dataclass(frozen=True)
 class ChosenPhotos:
-    """What a calibration will look at.
+    """The photographs and crops that a network is calibrated with.
 
     Attributes:
-        photos: All of the folder.
-        choices: The crops.
-        provenance: Of the table that will come out.
+        photos: All photographs of the folder.
+        choices: The chosen crops, in order.
+        settings: How they were chosen and are looked at; the mix is never None.
     """
 
     photos: PhotoSet
     choices: tuple[CropChoice, ...]
-    provenance: Provenance
+    settings: CalibrationSettings
 
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """What came out.
+    """A calibration that is done.
 
     Attributes:
-        table: As written.
-        movements: Between the halves, the largest first.
-        seconds: Of degrading, running and collecting all crops.
+        table: The table as it was written.
+        movements: How far each tensor's range differs between the halves of the crops, the largest difference first.
+        seconds: Time for degrading, running and collecting all crops.
     """
 
     table: CalibrationTable
@@ -163,76 +134,80 @@ class CalibrationResult:
     seconds: float
 
 
-def choose_photos(graph: FloatGraph, request: CalibrationRequest) -> ChosenPhotos:
-    """Choose the crops.
+def choose_photos(graph: FloatGraph, settings: CalibrationSettings) -> ChosenPhotos:
+    """Choose the crops to calibrate a network with.
 
     Raises:
-        BadInputError: Unfit photographs.
+        BadInputError: The photographs are unfit (see `photo_choice.choose_crops`).
     """
-    photos = load_photos(request.data, 1, None, request.cache)
-    choices = tuple(choose_crops(photos, request.choice))
-    return ChosenPhotos(photos, choices, _provenance(graph, request, choices))
+    known = replace(settings, mix=settings.mix or training_mix(graph.training))
+    photos = load_photos(known.data, cache=known.cache)
+    return ChosenPhotos(photos, tuple(choose_crops(photos, known)), known)
 
 
-def _provenance(graph: FloatGraph, request: CalibrationRequest, choices: tuple[CropChoice, ...]) -> Provenance:
+def table_provenance(graph: FloatGraph, chosen: ChosenPhotos) -> Provenance:
+    """Return what the table of a network and its crops is made from, which is known before it is made."""
+    settings = chosen.settings
     return Provenance(
         weights=graph.weights,
         graph=graph.sha256,
-        photos=photo_keys(choices),
-        preprocessing=request.preprocessing.to_dict(),
-        collector={
-            "bins": BINS,
-            "samples": request.samples,
-            "equalise": STRENGTH if request.equalise else None,
-            "detailed crops": DETAILED,
-            "patches": PATCHES,
-        },
+        photos=photo_keys(chosen.choices),
+        preprocessing=settings.preprocessing(),
+        collector=settings.collector(),
     )
 
 
 def run_calibration(
     graph: FloatGraph,
-    request: CalibrationRequest,
     chosen: ChosenPhotos,
     folder: Path,
-    progress: Callable[[int], None] = lambda _done: None,
+    method: str = "percentile",
+    progress: Progress = no_progress,
 ) -> CalibrationResult:
     """Degrade, equalise, run, and write the table to `folder`.
 
     The crops with even and with odd numbers are collected apart, compared, and merged: every crop runs once, and the
     first few once more before, for the equalisation.
 
+    Args:
+        graph: The network.
+        chosen: The crops; see `choose_photos`.
+        folder: Folder of the table, which is made.
+        method: Range method by which the halves are compared; no influence on the table.
+        progress: Told how many crops are done.
+
     Raises:
-        BadInputError: NaN on the way.
+        BadInputError: A tensor holds NaN or Inf, or the folder cannot be written.
         UsageError: An unknown range method.
     """
-    config, started = RangeConfig(request.method), time.monotonic()
-    settings, choices = request.preprocessing, chosen.choices
+    config, started = RangeConfig(method), time.monotonic()
+    settings, choices = chosen.settings, chosen.choices
     scales: dict[str, F64] = {}
-    if request.equalise:
-        first_look = Observer(graph.model, request.samples, request.threads, all_tensors(graph.model))
+    if settings.equalise:
+        first_look = Observer(graph.model, settings.samples, settings.threads, all_tensors(graph.model))
         peaks = channel_peaks(first_look, degraded_inputs(chosen.photos, choices[:DETAILED], settings))
         scales = find_scales(graph.model, peaks)
     model = equalised(graph.model, scales)
-    observer = Observer(model, request.samples, request.threads)
+    observer = Observer(model, settings.samples, settings.threads)
     collector = MomentCollector(model, find_layers(model))
+    done = count(1)
 
-    def visits(parity: int) -> Visitor:
-        def visit(number: int, name: str, values: NDArray[np.float32]) -> None:
+    def half(parity: int) -> dict[str, Histogram]:
+        def visit(number: int, name: str, values: F32) -> None:
             crop = 2 * number + parity
             if crop < DETAILED:
                 collector.add(name, values, crop)
 
-        return visit
+        def counted() -> Iterator[PhotoInput]:
+            for photo in degraded_inputs(chosen.photos, choices[parity::2], settings):
+                yield photo
+                progress("calibrating", next(done), len(choices))
 
-    half = (len(choices) + 1) // 2
-    first = observer.collect(degraded_inputs(chosen.photos, choices[::2], settings), progress, visits(0))
-    second = observer.collect(
-        degraded_inputs(chosen.photos, choices[1::2], settings), lambda done: progress(half + done), visits(1)
-    )
+        return observer.collect(counted(), visit)
+
+    first, second = half(0), half(1)
     seconds = time.monotonic() - started
     histograms = {name: merge(first[name], second[name]) for name in first}
-    provenance = _provenance(graph, request, choices)
-    table = CalibrationTable(provenance, choices, histograms, scales, collector.freeze())
+    table = CalibrationTable(table_provenance(graph, chosen), choices, histograms, scales, collector.freeze())
     save_table(table, folder)
     return CalibrationResult(table, compare_halves(first, second, Scheme(), config), seconds)

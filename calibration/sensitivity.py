@@ -1,4 +1,4 @@
-"""What each layer and each tensor costs when it is quantized alone, and what it costs among all the others.
+"""Sensitivity: the damage of each layer and each tensor when it is quantized alone, and among all the others.
 
 Every measurement is appended to a file under the key of everything it depends on, so an interrupted one goes on and a
 repeated one is read.
@@ -14,15 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ensharpen_edge.calibration.judge import Judge
 from ensharpen_edge.calibration.layers import Layer
-from ensharpen_edge.calibration.recipe import Quantizer, Reads
+from ensharpen_edge.calibration.quantizer import Quantizer, Reads
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import BadInputError
-
-F64 = NDArray[np.float64]
+from ensharpen_edge.progress import Progress, no_progress
 
 LAYER, TENSOR, WEIGHT, READ = "layer", "tensor", "weight", "read"
 ONLY, ALL_BUT = "only", "all but"
@@ -35,7 +33,7 @@ class Damage:
     Attributes:
         kind: `layer` (its weights and all its activations), `tensor` (one activation, for all that read it), `weight`
             (of one layer) or `read` (one activation, for one layer).
-        name: Of it; of a `read`, layer and tensor.
+        name: Name of the layer or tensor; for a `read`, both.
         how: `only` this is quantized, or `all but` this.
         errors: Mean squared difference to the float network on each of the judge's images, photographs first.
         photographs: How many of them are photographs.
@@ -57,10 +55,10 @@ class DamageMeter:
     """Measures damages, or reads those measured before.
 
     Args:
-        quantizer: Of the network.
-        judge: Of the damage.
+        quantizer: The network, ready to be quantized.
+        judge: Measures the damage.
         cache: File of earlier measurements, or None.
-        threads: Of ONNX Runtime.
+        threads: CPU threads of ONNX Runtime.
     """
 
     def __init__(self, quantizer: Quantizer, judge: Judge, cache: Path | None = None, threads: int = 0) -> None:
@@ -69,16 +67,16 @@ class DamageMeter:
         self._known = _read(cache, self._key) if cache else {}
 
     def with_judge(self, judge: Judge) -> DamageMeter:
-        """The same for another judge."""
+        """Return a meter for another judge, with the same cache."""
         return DamageMeter(self._quantizer, judge, self._cache, self._threads)
 
     def layer(self, layer: Layer, how: str = ONLY) -> Damage:
-        """A layer with its weights and activations."""
+        """Return the damage of a layer with its weights and activations."""
         layers = [layer] if how == ONLY else [other for other in self._quantizer.layers if other.name != layer.name]
         return self._measure(LAYER, layer.name, how, layers, self._quantizer.reads(layers))
 
     def tensor(self, name: str, how: str = ONLY) -> Damage:
-        """One activation."""
+        """Return the damage of one activation."""
         if how == ONLY:
             return self._measure(TENSOR, name, how, [], {name: None})
         everything = self._quantizer.layers
@@ -86,11 +84,11 @@ class DamageMeter:
         return self._measure(TENSOR, name, how, everything, others)
 
     def weight(self, layer: Layer) -> Damage:
-        """The weights of one layer."""
+        """Return the damage of the weights of one layer."""
         return self._measure(WEIGHT, layer.name, ONLY, [layer], {})
 
     def read(self, layer: Layer, name: str) -> Damage:
-        """One activation, in codes for one layer only."""
+        """Return the damage of one activation in codes for one layer only."""
         return self._measure(READ, f"{layer.name} {name}", ONLY, [], {name: frozenset(layer.nodes[:1])})
 
     def _measure(self, kind: str, name: str, how: str, layers: Sequence[Layer], reads: Reads) -> Damage:
@@ -114,13 +112,13 @@ class DamageMeter:
             raise BadInputError(f"{self._cache}: cannot be written to ({error})") from error
 
 
-def measure_all(meter: DamageMeter, quantizer: Quantizer, progress: Callable[[int, int], None]) -> list[Damage]:
-    """Every layer and every tensor, alone and left out.
+def measure_all(meter: DamageMeter, quantizer: Quantizer, progress: Progress = no_progress) -> list[Damage]:
+    """Return the damages of every layer and every tensor, alone and left out.
 
     Args:
-        meter: Of the damages.
-        quantizer: Of the network.
-        progress: Called with how many are done, and how many there are.
+        meter: Measures the damages.
+        quantizer: The network, ready to be quantized.
+        progress: Told how many are done.
     """
     jobs: list[Callable[[], Damage]] = []
     for how in (ONLY, ALL_BUT):
@@ -130,7 +128,7 @@ def measure_all(meter: DamageMeter, quantizer: Quantizer, progress: Callable[[in
     damages = []
     for done, job in enumerate(jobs, start=1):
         damages.append(job())
-        progress(done, len(jobs))
+        progress("measuring sensitivities", done, len(jobs))
     return damages
 
 
@@ -144,7 +142,7 @@ def _key(quantizer: Quantizer, judge: Judge) -> str:
 
 
 def _read(path: Path, key: str) -> dict[tuple[str, str, str], Damage]:
-    """Measurements under this key; a line that was cut off by an interruption is measured again."""
+    """Return the measurements under this key; a line that was cut off by an interruption is measured again."""
     known: dict[tuple[str, str, str], Damage] = {}
     if not path.is_file():
         return known

@@ -1,4 +1,4 @@
-"""In-memory graphs on the CPU."""
+"""ONNX Runtime sessions of graphs in memory, on the CPU."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F32
 from ensharpen_edge.errors import require
 
-F32 = NDArray[np.float32]
 Run = Callable[[F32], F32]
 """float32 (1, 3, H, W) -> float32 (1, 3, H', W')."""
 
 
 def graph_session(model: Any, threads: int = 0) -> Any:  # noqa: ANN401 (onnx.ModelProto -> InferenceSession)
-    """An ONNX Runtime session.
+    """Return an ONNX Runtime session.
 
     Products of uint8 and int8 are added without saturating whatever the CPU, so quantized graphs compute what they say.
 
@@ -32,7 +31,7 @@ def graph_session(model: Any, threads: int = 0) -> Any:  # noqa: ANN401 (onnx.Mo
 
 
 def graph_run(model: Any, threads: int = 0) -> Run:  # noqa: ANN401
-    """A function that runs a graph with one input and one output."""
+    """Return a function that runs a graph with one input and one output."""
     session = graph_session(model, threads)
     name = session.get_inputs()[0].name
 

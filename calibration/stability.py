@@ -35,7 +35,7 @@ class Movement:
 def compare_halves(
     first: Mapping[str, Histogram], second: Mapping[str, Histogram], scheme: Scheme, config: RangeConfig
 ) -> list[Movement]:
-    """Every tensor's movement between disjoint halves, the largest first."""
+    """Return every tensor's movement between disjoint halves, the largest first."""
     moved = []
     for name in first:
         a, b = (find_range(half[name], scheme, config) for half in (first, second))

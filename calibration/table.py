@@ -16,33 +16,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ensharpen_edge import __version__
-from ensharpen_edge.artifact import sha256_of
+from ensharpen_edge.arrays import F64
 from ensharpen_edge.calibration.histogram import Histogram
 from ensharpen_edge.calibration.moments import Moments
 from ensharpen_edge.calibration.photo_choice import CropChoice
 from ensharpen_edge.errors import BadInputError, IntegrityError
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.files import sha256_of, whole_file
 
 TABLE, HISTOGRAMS = "table.json", "histograms.npz"
 _SCHEMA = 3
 
-F64 = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Provenance:
-    """Everything that a table depends on.
+    """Everything that a table is made from.
 
     Attributes:
         weights: sha256 of the checkpoint.
         graph: sha256 of the float graph.
         photos: `sha256:top:left` of every crop, in order.
-        preprocessing: What was done to the crops, as JSON types.
+        preprocessing: How the crops were degraded, as JSON types.
         collector: Bins and samples, as JSON types.
-        version: Of this project.
+        version: Version of this project.
     """
 
     weights: str
@@ -54,12 +51,12 @@ class Provenance:
 
     @property
     def key(self) -> str:
-        """sha256 over all of it."""
+        """Key of the table: sha256 over all fields."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def differences(self, other: Provenance) -> list[str]:
-        """What is not the same in `other`, a line each."""
+        """Return the differences to `other`, a line each."""
         lines = []
         for name, mine in dataclasses.asdict(self).items():
             theirs = dataclasses.asdict(other)[name]
@@ -80,14 +77,14 @@ def _short(value: Any) -> str:  # noqa: ANN401
 
 @dataclass(frozen=True)
 class CalibrationTable:
-    """What was seen.
+    """The calibration of a network: statistics of its tensors over the crops.
 
     Attributes:
-        provenance: From what it was made.
+        provenance: Everything that it was made from.
         choices: The crops and why they were chosen.
-        histograms: By tensor of the equalised graph.
+        histograms: Histogram of each tensor of the equalised graph, by name.
         scales: (C,) factors by tensor that make the float graph the equalised one (`equalise.equalised`).
-        moments: By layer of the equalised graph.
+        moments: Moments of each layer of the equalised graph, by name.
     """
 
     provenance: Provenance
@@ -98,7 +95,7 @@ class CalibrationTable:
 
 
 def photo_keys(choices: tuple[CropChoice, ...]) -> tuple[str, ...]:
-    """The crops as `Provenance.photos` names them."""
+    """Return the crops as `Provenance.photos` names them."""
     return tuple(f"{choice.sha256}:{choice.top}:{choice.left}" for choice in choices)
 
 
@@ -141,17 +138,17 @@ def save_table(table: CalibrationTable, folder: Path) -> None:
 
 
 def _content_hash(content: Mapping[str, Any]) -> str:
-    """sha256 of all entries but itself."""
+    """Return the sha256 of all entries but itself."""
     body = {name: value for name, value in content.items() if name != "content_sha256"}
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def load_table(folder: Path, expected: Provenance | None = None) -> CalibrationTable:
-    """Read a table.
+    """Return the table in a folder.
 
     Args:
-        folder: Of `save_table`.
-        expected: What it must have been made from, or None to take it as it is.
+        folder: Folder that `save_table` wrote.
+        expected: The provenance that it must have, or None to take it as it is.
 
     Raises:
         IntegrityError: Missing, truncated, altered, or made from something else; says what differs.
@@ -175,7 +172,7 @@ def load_table(folder: Path, expected: Provenance | None = None) -> CalibrationT
 
 
 def check_fits(stored: Provenance, expected: Provenance, folder: Path) -> None:
-    """Raises `IntegrityError` with the differences when a table was made from something else."""
+    """Raise `IntegrityError` with the differences when a table was made from something else."""
     if stored.key != expected.key:
         raise IntegrityError(
             f"{folder}: made from something else ({'; '.join(stored.differences(expected))})", hint="calibrate again"

@@ -9,218 +9,24 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import json
-import math
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensharpen_edge.artifact_manifest import Manifest
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
-from ensharpen_edge.whole_file import current_umask
+from ensharpen_edge.files import current_umask, sha256_of
 
-SCHEMA = 2
-"""Version of the manifest's layout. A reader refuses any other."""
-
-C = TypeVar("C")
-
-LAYOUTS = ("NCHW", "NHWC")
-FLOAT_DTYPE = "float32"
-CODE_DTYPES = ("uint8", "int8")
-DTYPES = (FLOAT_DTYPE, *CODE_DTYPES)
 MANIFEST = "manifest.json"
 GOLDEN = "golden/vectors.npz"
-
-
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise IntegrityError(f"the manifest's contract cannot be met: {what}", hint="export the artifact again")
-
-
-def _finite(*values: float) -> bool:
-    return all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
-
-
-@dataclass(frozen=True)
-class IoContract:
-    """What goes in and out of the model file.
-
-    Attributes:
-        input_name, output_name: Tensor names.
-        layout: `NCHW` or `NHWC`.
-        dtype: numpy name of both tensors' type: `float32`, `uint8` (8-bit pixels), or `int8` (8-bit pixels less 128).
-        value_range: Black and white.
-        mean, scale: The network sees `(pixel - mean) / scale` per channel; the runtime applies it.
-        channels: Order of the colour channels.
-        colour_space: Transfer curve and primaries the network was trained on.
-        enlarges: How many times as high and wide as the input the output is.
-    """
-
-    input_name: str
-    output_name: str
-    layout: str = "NCHW"
-    dtype: str = "float32"
-    value_range: tuple[float, float] = (0.0, 1.0)
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    channels: str = "RGB"
-    colour_space: str = "sRGB"
-    enlarges: int = 1
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """What black and white are as numbers of `dtype`."""
-        return {"uint8": (0.0, 255.0), "int8": (-128.0, 127.0)}.get(self.dtype, self.value_range)
-
-    def __post_init__(self) -> None:
-        low, high = self.value_range
-        _require(self.layout in LAYOUTS, f"layout {self.layout!r}, known: {', '.join(LAYOUTS)}")
-        _require(self.dtype in DTYPES, f"dtype {self.dtype!r}, known: {', '.join(DTYPES)}")
-        _require(type(self.enlarges) is int and self.enlarges >= 1, f"enlarges {self.enlarges!r}")
-        _require(self.channels == "RGB", f"channels {self.channels!r}, this version feeds RGB only")
-        _require(_finite(low, high) and low < high, f"value range {self.value_range}")
-        _require(len(self.mean) == len(self.scale) == 3 and _finite(*self.mean, *self.scale), "mean or scale")
-        _require(all(value != 0 for value in self.scale), "a scale of 0")
-        plain = (self.value_range, self.mean, self.scale) == ((0.0, 1.0), (0.0,) * 3, (1.0,) * 3)
-        _require(self.dtype == FLOAT_DTYPE or plain, f"{self.dtype} with another range than that of 8-bit pixels")
-
-
-@dataclass(frozen=True)
-class ShapeContract:
-    """Which sizes the model file takes, and how to cut a photograph for it.
-
-    Attributes:
-        height, width: The only size it takes, or None for any.
-        multiple_of: Sides, and tile origins, must be multiples of this.
-        halo: Context around a tile, in pixels, that makes tiled output equal to untiled output.
-        receptive_radius: Farthest input pixel that an output pixel depends on.
-        tile_exact: Whether tiled output was found equal to untiled output, bit for bit.
-        largest: (height, width) of the largest window that the file takes, or None for any.
-        smallest: The same of the smallest.
-        tile_sizes: Tile sides it was tried with.
-    """
-
-    height: int | None
-    width: int | None
-    multiple_of: int
-    halo: int
-    receptive_radius: int
-    tile_exact: bool = False
-    largest: tuple[int, int] | None = None
-    smallest: tuple[int, int] | None = None
-    tile_sizes: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("multiple_of", "halo", "receptive_radius", "height", "width"):
-            value = getattr(self, name)
-            optional = name in ("height", "width")
-            _require((value is None and optional) or type(value) is int, f"{name} {value!r}")
-        _require(self.multiple_of >= 1 and self.halo >= 0, f"multiple_of {self.multiple_of}, halo {self.halo}")
-        _require((self.height is None) == (self.width is None), "only one of height and width")
-        for side in (self.height, self.width):
-            _require(side is None or (side > 0 and side % self.multiple_of == 0), f"fixed side {side}")
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """Description of an artifact; `manifest.json` holds these fields and a digest of them.
-
-    Attributes:
-        name: Model name, e.g. `nano`.
-        target, precision: What it was exported for.
-        task: What it does to a photograph.
-        model_file: The file a runtime loads.
-        io, shape: The contracts above.
-        source: The checkpoint it came from (sha256, configuration, training data).
-        files: sha256 of every file of the folder but the manifest.
-        calibration_key: Key of the calibration table, for quantized artifacts.
-        quantization: How it was quantized, and which layers were not.
-        graph: What the file is made of: operators, who runs them, the oldest runtime.
-        tools: Versions that made it.
-        parity, gate: Reports of the export.
-        build: When and on what it was made.
-    """
-
-    name: str
-    target: str
-    precision: str
-    task: str
-    model_file: str
-    io: IoContract
-    shape: ShapeContract
-    source: dict[str, Any]
-    files: dict[str, str] = field(default_factory=dict)
-    calibration_key: str | None = None
-    quantization: dict[str, Any] = field(default_factory=dict)
-    graph: dict[str, Any] = field(default_factory=dict)
-    tools: dict[str, str] = field(default_factory=dict)
-    parity: dict[str, Any] = field(default_factory=dict)
-    gate: dict[str, Any] = field(default_factory=dict)
-    build: dict[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """The manifest file's text: the fields, the schema version, and the digest over both."""
-        body = {"schema": SCHEMA, **dataclasses.asdict(self)}
-        return json.dumps({**body, "digest": _digest(body)}, indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str, path: Path) -> Manifest:
-        """Parse and check a manifest.
-
-        Raises:
-            IntegrityError: Not JSON, another schema version, altered since it was written, or fields missing.
-        """
-        try:
-            body = json.loads(text)
-            stated = body.pop("digest")
-            schema = body["schema"]
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise IntegrityError(f"{path}: not an artifact manifest ({error!r})") from error
-        if schema != SCHEMA:
-            raise IntegrityError(
-                f"{path}: manifest schema {schema}, this version reads {SCHEMA}",
-                hint="export the artifact again",
-            )
-        if stated != _digest(body):
-            raise IntegrityError(f"{path}: the manifest was altered after it was written", hint="export it again")
-        del body["schema"]
-        if not isinstance(body.get("files"), dict) or not isinstance(body.get("target"), str):
-            raise IntegrityError(f"{path}: files or target are of the wrong type", hint="export it again")
-        try:
-            return cls(
-                **{
-                    **body,
-                    "io": _contract(IoContract, body["io"]),
-                    "shape": _contract(ShapeContract, body["shape"]),
-                }
-            )
-        except (TypeError, KeyError) as error:
-            raise IntegrityError(f"{path}: incomplete manifest ({error})") from error
-
-
-def _digest(body: dict[str, Any]) -> str:
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _contract(kind: type[C], values: dict[str, Any]) -> C:
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -239,12 +45,13 @@ class Artifact:
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: Path) -> Artifact:
+    def open(cls, path: Path | str) -> Artifact:
         """Read the manifest and verify every file.
 
         Raises:
             IntegrityError: No artifact, a file missing, a byte changed, another schema.
         """
+        path = Path(path)
         manifest_path = path / MANIFEST
         try:
             text = manifest_path.read_text(encoding="utf-8")
@@ -269,18 +76,18 @@ class Artifact:
 
     @property
     def model_path(self) -> Path:
-        """The file a runtime loads."""
+        """Path of the file that a runtime loads."""
         return self.path / self.manifest.model_file
 
     @property
     def model_bytes(self) -> int:
-        """Size of that file, or of the whole package that it belongs to."""
+        """Bytes of the model file, or of the whole package that it belongs to."""
         top = self.manifest.model_file.split("/")[0]
         names = [name for name in self.manifest.files if name.split("/")[0] == top]
         return sum((self.path / name).stat().st_size for name in names)
 
     def read_model(self) -> bytes:
-        """The model file's bytes, verified as they are read: nothing can be swapped in between.
+        """Return the model file's bytes, verified as they are read: nothing can be swapped in between.
 
         Raises:
             IntegrityError: Unreadable, or other bytes than the manifest's.
@@ -297,7 +104,7 @@ class Artifact:
         return data
 
     def golden(self) -> GoldenVectors:
-        """The golden vectors.
+        """Return the golden vectors.
 
         Raises:
             IntegrityError: The file does not hold them.
@@ -311,7 +118,7 @@ class Artifact:
 
 @contextmanager
 def new_artifact(path: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `path` when the block ends without an error, and vanishes otherwise.
+    """Yield a temporary folder that becomes `path` when the block ends without an error, and vanishes otherwise.
 
     Raises:
         UsageError: `path` exists and is not an artifact, so it is not ours to replace.
@@ -332,7 +139,7 @@ def new_artifact(path: Path) -> Iterator[Path]:
 
 
 def _check_replaceable(path: Path) -> None:
-    """Only an artifact with nothing of anybody else's in it may be replaced."""
+    """Refuse a path that is anything but an artifact with nothing of anybody else's in it."""
     if not path.exists() and not path.is_symlink():
         return
     manifest_path = path / MANIFEST

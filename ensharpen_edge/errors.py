@@ -27,8 +27,8 @@ class EnsharpenError(Exception):
     """Base of all errors this project raises on purpose.
 
     Attributes:
-        exit_code: What a command that ends with this error returns to the shell.
-        hint: What to do about it, or None.
+        exit_code: Exit code of a command that ends with this error.
+        hint: Advice on what to do, or None.
     """
 
     exit_code: ExitCode = ExitCode.USAGE
@@ -82,7 +82,7 @@ class OutOfMemoryError(BadInputError):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """A `UsageError` for a name that is not in a registry, with the nearest known one and the whole list."""
+    """Return a `UsageError` for a name that is not in a registry, with the nearest known one and the whole list."""
     names = sorted(known)
     nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.4)
     guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
@@ -90,7 +90,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import an optional package, or say which line installs it.
+    """Import and return an optional package, or say which line installs it.
 
     Args:
         module: Import name, e.g. `onnxsim`.

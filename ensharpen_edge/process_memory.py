@@ -6,7 +6,10 @@ from pathlib import Path
 
 
 def peak_resident_mib() -> float:
-    """Peak of this very process. Linux's getrusage would count the parent's pages too, which exec inherits."""
+    """Return the peak resident memory of this very process in MiB.
+
+    Linux's getrusage would count the parent's pages too, which exec inherits.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

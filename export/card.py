@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ensharpen_edge.artifact import FLOAT_DTYPE, Manifest
+from ensharpen_edge.artifact_manifest import Manifest
 from ensharpen_edge.export.descriptions import describe_task
 from ensharpen_edge.export.feeding import Feeding, FileSizes
-from ensharpen_edge.runtime.mil.sizes import ALIGNMENT
-from ensharpen_edge.runtime.trt.device_command import LIMITS
-
-_HALF = LIMITS["fp16"]
-"""Other precisions compress weights, and compute in floats."""
+from ensharpen_edge.export.precision import find_precision
+from ensharpen_edge.models.network import NetworkFacts
 
 
-def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
-    """Markdown: what the artifact is, how to feed it, what it was measured to do, what it was trained on."""
+def artifact_card(manifest: Manifest, facts: NetworkFacts) -> str:
+    """Return Markdown: what the artifact is, how to feed it, what it was measured to do, what it was trained on."""
     io, shape, gate = manifest.io, manifest.shape, manifest.gate
     last = manifest.parity["rungs"][-1]
-    pictures = manifest.target == "coreml" and io.dtype != FLOAT_DTYPE
-    feeding = Feeding(io, _sizes(manifest), shape.tile_exact, pictures)
+    feeding = Feeding(io, _sizes(manifest), shape.tile_exact, manifest.traits.pictures)
     package = manifest.model_file.split("/")[0]
     psnr = "identical" if last["psnr_torch"] is None else f"{last['psnr_torch']:.1f} dB"
-    training = checkpoint_card.get("training", {})
     lines = [
         f"# {manifest.name} for {manifest.target}, {manifest.precision}",
         "",
@@ -41,12 +34,12 @@ def artifact_card(manifest: Manifest, checkpoint_card: dict[str, Any]) -> str:
         f"{gate['mean_student']:.2f} dB, this file {gate['mean_exported']:.2f} dB |",
         f"| gain retained | {gate['retained']:.2%} |",
         f"| weights | sha256 `{manifest.source['checkpoint_sha256']}` |",
-        f"| trained on | {training.get('data', 'not stated')} |",
-        f"| licence of the weights | {checkpoint_card.get('licence', 'not stated')} |",
+        f"| trained on | {facts.training.get('data', 'not stated')} |",
+        f"| licence of the weights | {facts.licence} |",
         "",
         "`manifest.json` holds the hashes of all files; `golden/` holds an input and the output expected for it, as "
         "arrays and as pictures. A device adds up in another order: it should agree to "
-        f"{LIMITS.get(manifest.precision, _HALF):.0f} dB.",
+        f"{find_precision(manifest.precision).device_agreement:.0f} dB.",
         "",
     ]
     return "\n".join(lines)
@@ -57,5 +50,4 @@ def _sizes(manifest: Manifest) -> FileSizes:
     named = [tuple(size) for size in graph.get("sizes", [])]
     if not named and shape.height is not None and shape.width is not None:
         named = [(shape.height, shape.width)]
-    grid = ALIGNMENT if manifest.target == "coreml" else shape.multiple_of
-    return FileSizes(tuple(named), bool(graph.get("flexible")), grid)
+    return FileSizes(tuple(named), bool(graph.get("flexible")), manifest.traits.grid)

@@ -1,4 +1,4 @@
-"""What a network does to a photograph, in a sentence: for cards and for the metadata of files."""
+"""Sentences about what a network does to a photograph, for cards and for the metadata of files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _TASKS = {
 
 
 def describe_task(task: str) -> str:
-    """The sentence for a task of the network.
+    """Return the sentence for a task.
 
     Args:
-        task: See `HEAD_SCALES`.
+        task: One of `models.config.HEAD_SCALES`.
     """
     return _TASKS[task]

@@ -1,15 +1,14 @@
-"""How a model file wants to be fed: text inside the file, for apps that bundle nothing else of an artifact."""
+"""Instructions for feeding a model file: text inside the file, for apps that bundle nothing else of an artifact."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract
-from ensharpen_edge.export.request import BuildJob, Size
-from ensharpen_edge.models.config import HEAD_SCALES, StudentConfig
-from ensharpen_edge.models.geometry import geometry
+from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, IoContract
+from ensharpen_edge.export.targets.options import Size
+from ensharpen_edge.models.network import Network
 
 CONTRACT = "ensharpen.json"
 """Name of the text."""
@@ -28,12 +27,12 @@ WINDOWS = (
 
 @dataclass(frozen=True)
 class FileSizes:
-    """Which inputs a file takes.
+    """Sizes of the inputs that a file takes.
 
     Attributes:
-        named: (height, width) of each, the usual one first; none means any.
-        between: All between the smallest and the largest of them are taken as well.
-        multiple_of: Sides of any other input are multiples of this.
+        named: (height, width) of each in pixels, the usual one first; none means any.
+        between: Whether all between the smallest and the largest of them are taken as well.
+        multiple_of: Sides of any other input are multiples of this, in pixels.
     """
 
     named: tuple[Size, ...] = ()
@@ -49,13 +48,13 @@ class FileSizes:
 
 @dataclass(frozen=True)
 class Feeding:
-    """What an app has to know.
+    """Everything an app has to know to feed a file.
 
     Attributes:
-        io: Of the file; `enlarges` is that of the network's task.
-        sizes: See `FileSizes`.
-        tile_exact: Windows give what the whole photograph would.
-        pictures: Input and output are pictures of the system, not arrays.
+        io: Names, layout, dtype and enlargement of its images.
+        sizes: Sizes that it takes.
+        tile_exact: Whether windows give what the whole photograph would.
+        pictures: Whether input and output are pictures of the system, not arrays.
     """
 
     io: IoContract
@@ -65,7 +64,7 @@ class Feeding:
 
     @property
     def numbers(self) -> str:
-        """What stands for black and white, in words."""
+        """The numbers that stand for black and white, in words."""
         if self.pictures:
             return "8-bit RGB picture"
         black, white = self.io.ends
@@ -83,9 +82,9 @@ class Feeding:
         times = self.io.enlarges
         return f"{self.numbers}, " + ("of the same size" if times == 1 else f"{times} times as high and wide")
 
-    def contract(self, job: BuildJob) -> str:
-        """All of it as JSON."""
-        shape = geometry(job.student.config)
+    def contract(self, network: Network) -> str:
+        """Return all of it as JSON, with the network's weights and geometry."""
+        shape = network.geometry
         black, white = self.io.ends
         image = {
             "layout": "picture" if self.pictures else self.io.layout,
@@ -96,7 +95,7 @@ class Feeding:
             "colour_space": self.io.colour_space,
         }
         contract: dict[str, Any] = {
-            "checkpoint_sha256": job.weights,
+            "checkpoint_sha256": network.facts.sha256,
             "input": {"name": self.io.input_name, **image},
             "output": {"name": self.io.output_name, **image, "enlarges": self.io.enlarges},
             "sizes": [list(size) for size in self.sizes.named] or None,
@@ -110,8 +109,3 @@ class Feeding:
             "windows": WINDOWS,
         }
         return json.dumps(contract, indent=1, sort_keys=True) + "\n"
-
-
-def with_task(io: IoContract, config: StudentConfig) -> IoContract:
-    """The contract with the enlargement of the network's task."""
-    return replace(io, enlarges=HEAD_SCALES[config.heads[0]])

@@ -9,16 +9,17 @@ from rich.table import Table
 
 from ensharpen_edge.calibration.planning import MISSED
 from ensharpen_edge.console import stderr, stdout
-from ensharpen_edge.export.gate import GateLimits, GateReport
-from ensharpen_edge.export.parity import ParityReport, limits_of
 from ensharpen_edge.export.pipeline import ExportResult
+from ensharpen_edge.export.precision import parity_limits
+from ensharpen_edge.export.proof.gate import GateLimits, GateReport
+from ensharpen_edge.export.proof.ladder import ParityReport
 
 _REASONS = 3
-"""That a table names; the manifest has all."""
+"""Most reasons that a table names; the manifest has all."""
 
 
 def print_result(result: ExportResult, limits: GateLimits) -> None:
-    """The parity table, the gate table, and where the artifact is."""
+    """Print the parity table, the gate table, and where the artifact is."""
     manifest = result.artifact.manifest
     console = stdout()
     console.print(_parity_table(result.parity, manifest.precision, limits.agreement))
@@ -41,7 +42,7 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
 
 
 def _parity_table(report: ParityReport, precision: str, agreement: float | None) -> Table:
-    limits = limits_of(precision, agreement)
+    limits = parity_limits(precision, agreement)
     allowed = f"max-abs <= {limits.max_abs:g}" if limits.max_abs is not None else f"PSNR >= {limits.psnr:g} dB"
     if limits.photographs is not None:
         allowed = f"photographs >= {limits.photographs:g} dB, all >= {limits.psnr:g} dB"
@@ -160,7 +161,7 @@ def _decibels(value: float) -> str:
 
 
 def result_dict(result: ExportResult) -> dict[str, object]:
-    """Plain JSON types."""
+    """Return a result as plain JSON types."""
     return {
         "artifact": str(result.artifact.path),
         "seconds": round(result.seconds, 2),

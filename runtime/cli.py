@@ -2,77 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.progress import Progress as Bar
 from rich.progress import TaskID
 
-from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.console import print_error, print_json, progress, run_command, stderr, stdout
-from ensharpen_edge.errors import BadInputError, EnsharpenError, ExitCode, OutOfMemoryError, UsageError
-from ensharpen_edge.imaging.decode import SUFFIXES, read_photo
-from ensharpen_edge.imaging.encode import check_writable, write_photo
-from ensharpen_edge.imaging.views import check_views
-from ensharpen_edge.runtime.engine import Engine
-from ensharpen_edge.runtime.pipeline import (
-    Progress,
-    TileChoice,
-    Timing,
-    WindowBuffer,
-    check_tileable,
-    sharpen_photo,
-)
-from ensharpen_edge.runtime.registry import open_engine
-from ensharpen_edge.runtime.self_ensemble import SelfEnsemble
+from ensharpen_edge.console import Version, command_line, print_error, print_json, progress, run_command, stderr, stdout
+from ensharpen_edge.errors import BadInputError, ExitCode, UsageError
+from ensharpen_edge.runtime.batch import PhotoResult, output_paths, sharpen_files
+from ensharpen_edge.runtime.pipeline import TileChoice
+from ensharpen_edge.runtime.sharpener import load
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-
-
-@dataclass(frozen=True)
-class PhotoResult:
-    """What became of one photograph: either `output` and times, or `error`."""
-
-    source: Path
-    output: Path | None = None
-    error: EnsharpenError | None = None
-    width: int = 0
-    height: int = 0
-    decode: float = 0.0
-    encode: float = 0.0
-    timing: Timing | None = None
-    notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """For `--json`; times in milliseconds."""
-        if self.error is not None or self.timing is None:
-            return {"source": str(self.source), "error": str(self.error)}
-        return {
-            "source": str(self.source),
-            "output": str(self.output),
-            "width": self.width,
-            "height": self.height,
-            "tiles": self.timing.tiles,
-            "ms": {
-                "decode": round(self.decode * 1e3, 2),
-                "pre": round(self.timing.pre * 1e3, 2),
-                "engine": round(self.timing.engine * 1e3, 2),
-                "post": round(self.timing.post * 1e3, 2),
-                "encode": round(self.encode * 1e3, 2),
-            },
-            "notes": list(self.notes),
-        }
+app = command_line()
 
 
 def parse_tile(text: str) -> TileChoice:
-    """`auto`, `off`, or a side in pixels.
+    """Return a tile choice from its text: `auto`, `off`, or a side in pixels.
 
     Raises:
-        UsageError: None of these.
+        UsageError: The text is none of these.
     """
     if text == "auto":
         return "auto"
@@ -81,83 +32,6 @@ def parse_tile(text: str) -> TileChoice:
     if re.fullmatch(r"[0-9]{1,6}", text) and int(text) > 0:
         return int(text)
     raise UsageError(f"--tile must be 'auto', 'off' or a number of pixels, got {text!r}")
-
-
-def output_paths(photos: list[Path], folder: Path, suffix: str | None, overwrite: bool = False) -> list[Path]:
-    """Where each photograph goes.
-
-    Raises:
-        UsageError: Two would get the same name, one would overwrite a source, a file beside the sources or, unless
-            `overwrite`, any file at all; or an unknown format.
-    """
-    if suffix is not None and f".{suffix}" not in SUFFIXES:
-        raise UsageError(f"--format {suffix!r} is not written", hint=f"known: {', '.join(s[1:] for s in SUFFIXES)}")
-    targets: dict[str, tuple[Path, Path]] = {}
-    # However a folder is written, `..` and links included, it is the same folder.
-    source_folders = {photo.parent.resolve() for photo in photos}
-    sources = {photo.resolve() for photo in photos}
-    for photo in dict.fromkeys(photos):
-        target = folder / (photo.name if suffix is None else f"{photo.stem}.{suffix}")
-        key = str(target).casefold()  # some file systems do not tell A from a
-        if photo.name and key in targets:
-            raise UsageError(f"{photo} and {targets[key][0]} would both be written to {target}")
-        beside = folder.resolve() in source_folders and os.path.lexists(target)
-        if beside or target.resolve() in sources:
-            raise UsageError(f"{target}: exists beside the photographs", hint="choose another folder with -o")
-        if photo.name not in ("", "..") and os.path.lexists(target) and not overwrite:
-            raise UsageError(f"{target}: exists already", hint="choose another folder with -o, or add --overwrite")
-        targets[key if photo.name else str(photo)] = (photo, target)
-    return [target for _, target in targets.values()]
-
-
-def prepare_folder(folder: Path) -> None:
-    """Create the output folder.
-
-    Raises:
-        BadInputError: It cannot be created or written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"{folder}: cannot be created ({error})") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise BadInputError(f"{folder}: cannot be written to")
-
-
-def process(
-    artifact: Artifact,
-    engine: Engine,
-    source: Path,
-    target: Path,
-    tile: TileChoice,
-    update: Progress,
-    buffer: WindowBuffer | None = None,
-) -> PhotoResult:
-    """Decode, sharpen, encode one photograph; a user error becomes part of the result."""
-    try:
-        if source.is_dir():
-            raise BadInputError(f"{source}: is a folder", hint=f"give {source}/*.jpg")
-        start = time.perf_counter()
-        photo = read_photo(source)
-        decoded = time.perf_counter()
-        check_writable(target)
-        height, width, notes = photo.height, photo.width, photo.notes
-        sharp, timing = sharpen_photo(artifact, engine, photo, tile, update, buffer)
-        del photo  # a 48-megapixel source need not stay in memory while its result is encoded
-        before_encode = time.perf_counter()
-        notes += write_photo(sharp, target)
-        encode = time.perf_counter() - before_encode
-    except OutOfMemoryError as error:
-        return PhotoResult(source, error=OutOfMemoryError(f"{source}: {error}"))
-    except EnsharpenError as error:
-        return PhotoResult(source, error=error)
-    except MemoryError:
-        return PhotoResult(source, error=OutOfMemoryError(f"{source}: not enough memory"))
-    except OSError as error:
-        return PhotoResult(source, error=BadInputError(f"{source}: {error}"))
-    return PhotoResult(
-        source, target, None, width, height, decoded - start, encode, timing, notes
-    )  # fmt: skip
 
 
 @app.command()
@@ -170,8 +44,15 @@ def run(
     ] = "auto",
     format: Annotated[str | None, typer.Option(help="Write jpg, png, webp or tif instead of the source's.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are in the folder.")] = False,
+    engine: Annotated[
+        str | None, typer.Option(help="onnxruntime, litert, coreml or tensorrt instead of the file's preferred one.")
+    ] = None,
     device: Annotated[
-        str, typer.Option(help="Where the backend runs: cpu, cuda; for coreml on a Mac also gpu, ane, all.")
+        str,
+        typer.Option(
+            help="Where the engine runs: cpu, cuda, cuda:1; onnxruntime also on tensorrt, coreml, directml, openvino, "
+            "qnn, rocm, migraphx; coreml on a Mac also on gpu, ane, all."
+        ),
     ] = "cpu",
     cuda_backend: Annotated[
         str | None,
@@ -182,6 +63,7 @@ def run(
         int, typer.Option(help="Average 2, 4 or 8 mirrored and turned views: sharper, and so many times slower.")
     ] = 1,
     json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
+    version: Version = False,
 ) -> None:
     """Sharpen photographs.
 
@@ -195,48 +77,37 @@ def run(
       ensharpen-run build/nano-onnx-fp32 *.jpg -o sharp --tile 512 --threads 2 --json
     """
     choice = parse_tile(tile)
-    targets = output_paths(photos, output, format, overwrite)
-    opened = Artifact.open(artifact)
-    shape = opened.manifest.shape
-    if choice != "auto" and shape.height is not None:
-        raise UsageError(
-            f"--tile: {artifact} takes windows of {shape.width}x{shape.height} pixels only", hint="leave --tile out"
-        )
-    if isinstance(choice, int):
-        check_tileable(opened)
-    check_views(self_ensemble)
-    if cuda_backend and opened.manifest.target != "trt":
-        raise UsageError(f"--cuda-backend is for TensorRT engines, {artifact} is for {opened.manifest.target}")
-    if threads and opened.manifest.target in ("coreml", "trt"):
-        raise UsageError(f"--threads is for CPUs' own runtimes, {artifact} is for {opened.manifest.target}")
-    prepare_folder(output)
-    engine = open_engine(opened, f"cuda:{cuda_backend}" if cuda_backend else device, threads)
-    if self_ensemble > 1:
-        engine = SelfEnsemble(engine, opened.manifest.io, opened.manifest.shape, self_ensemble)
+    count = len(output_paths(photos, output, format, overwrite))  # mistakes in names show before a file is opened
     results: list[PhotoResult] = []
-    buffer = WindowBuffer()
-    with progress(quiet=json_output) as bar:
-        whole = bar.add_task("photographs", total=len(targets), visible=len(targets) > 1)
-        for source, target in zip(dict.fromkeys(photos), targets, strict=True):
-            task = bar.add_task(source.name, total=None)
-            result = process(opened, engine, source, target, choice, _updater(bar.update, task), buffer)
-            bar.remove_task(task)
+    with (
+        load(artifact, engine, device, threads, self_ensemble=self_ensemble, cuda_backend=cuda_backend) as sharpener,
+        progress(quiet=json_output) as bar,
+    ):
+        tiles = _TileBar(bar)
+        work = sharpen_files(
+            sharpener, photos, output, suffix=format, tile=choice, overwrite=overwrite, progress=tiles.update
+        )
+        whole = bar.add_task("photographs", total=count, visible=count > 1)
+        for result in work:
+            tiles.remove()
             bar.advance(whole)
             results.append(result)
             if not json_output:
                 _report(result)
-    engine.close()
+        facts = sharpener.engine
+    failed = [result.error for result in results if result.error is not None]
     if json_output:
         print_json(
             {
                 "artifact": str(artifact),
-                "device": engine.device,
+                "engine": facts.name,
+                "device": facts.device,
+                "provider": facts.provider,
+                "is_reference": facts.is_reference,
                 "self_ensemble": self_ensemble,
-                "results": [r.to_dict() for r in results],
+                "results": [result.to_dict() for result in results],
             }
         )
-    failed = [r.error for r in results if r.error is not None]
-    if json_output:
         for error in failed:
             print_error(error)
     if failed:
@@ -244,8 +115,22 @@ def run(
         raise typer.Exit(int(codes.pop() if len(codes) == 1 else ExitCode.BAD_INPUT))
 
 
-def _updater(update: Any, task: TaskID) -> Progress:  # noqa: ANN401 (rich's bound method)
-    return lambda done, total: update(task, completed=done, total=total)
+class _TileBar:
+    """The bar of the photograph that is being sharpened."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def update(self, source: Path, done: int, total: int) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task(source.name, total=None)
+        self._bar.update(self._task, completed=done, total=total)
+
+    def remove(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = None
 
 
 def _report(result: PhotoResult) -> None:

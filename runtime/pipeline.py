@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
-from PIL import Image
 
-from ensharpen_edge.artifact import FLOAT_DTYPE, Artifact, IoContract, ShapeContract
+from ensharpen_edge.arrays import F32, U8
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, IoContract, ShapeContract
 from ensharpen_edge.errors import QualityError, UsageError
-from ensharpen_edge.imaging.photo import U8, Photo
+from ensharpen_edge.imaging.photo import Photo
+from ensharpen_edge.runtime.array_images import enlarge_alpha
 from ensharpen_edge.runtime.codes import Codes, codes_to_pixels, floats_to_pixels, pixels_to_codes
-from ensharpen_edge.runtime.engine import F32, Batch, Engine
+from ensharpen_edge.runtime.engines.base import Batch, Runner
 from ensharpen_edge.runtime.tiling import Span, Tile, TilePlan, plan_fixed, plan_tiles, round_up
 
 Frame = U8 | F32
@@ -40,11 +42,11 @@ class Timing:
     """Seconds spent on one frame.
 
     Attributes:
-        pre: Cutting, padding, converting to float.
-        engine: Inside the backend.
-        post: Checking, rounding, pasting.
-        tiles: Number of windows.
-        window_pixels: Pixels that went through the network, halos included.
+        pre: Seconds of cutting, padding and converting to float.
+        engine: Seconds inside the backend.
+        post: Seconds of checking, rounding and pasting.
+        tiles: The number of windows.
+        window_pixels: The pixels that went through the network, halos included.
     """
 
     pre: float
@@ -55,18 +57,18 @@ class Timing:
 
     @property
     def total(self) -> float:
-        """All three."""
+        """The sum of all three."""
         return self.pre + self.engine + self.post
 
 
 def check_tileable(artifact: Artifact) -> None:
-    """Raises `UsageError` for an artifact that looks at the whole frame: seams would show between its tiles."""
+    """Raise `UsageError` for an artifact that looks at the whole frame: seams would show between its tiles."""
     if not artifact.manifest.shape.tile_exact:
         raise UsageError("this network looks at the whole frame: tiles would not fit together", hint="use --tile off")
 
 
 def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "auto") -> TilePlan:
-    """The tile plan for a frame, from the artifact's shape contract.
+    """Return the tile plan for a frame, from the artifact's shape contract.
 
     An artifact that is not tile-exact is never cut by `auto`.
 
@@ -96,7 +98,7 @@ def plan_for(artifact: Artifact, height: int, width: int, tile: TileChoice = "au
 
 
 def _largest_tile(shape: ShapeContract) -> int:
-    """`AUTO_TILE`, or as much as a window that the file takes keeps between its halos."""
+    """Return `AUTO_TILE`, or as much as a window that the file takes keeps between its halos."""
     if shape.largest is None:
         return AUTO_TILE
     halo = round_up(shape.halo, shape.multiple_of)
@@ -121,14 +123,14 @@ class WindowBuffer:
         self._array: F32 | None = None
 
     def take(self, height: int, width: int) -> F32:
-        """float32 (1, 3, height, width) with any content; what was taken before is overwritten."""
+        """Return float32 (1, 3, height, width) with any content; an array taken before is overwritten."""
         if self._array is None or self._array.shape[2:] != (height, width):
             self._array = np.empty((1, 3, height, width), dtype=np.float32)
         return self._array
 
 
 def sharpen_frame(
-    engine: Engine,
+    engine: Runner,
     io: IoContract,
     plan: TilePlan,
     frame: FrameT,
@@ -140,9 +142,10 @@ def sharpen_frame(
     Only one window at a time exists as floats, so memory does not grow with the photograph beyond its own bytes.
 
     Args:
-        engine, io: The backend and the artifact's I/O contract.
-        plan: From `plan_for` with this frame's size.
-        frame: (H, W, 3), code values (uint8), or float32 in [0, 1] for measurements.
+        engine: An engine, or a self-ensemble of one.
+        io: The artifact's I/O contract.
+        plan: The plan that `plan_for` made for this frame's size.
+        frame: (H, W, 3), code values (uint8), or float32 in [0, 1].
         progress: Called with (tiles done, tiles).
         buffer: Memory to reuse; worth passing when several photographs have one size.
 
@@ -180,34 +183,37 @@ def sharpen_frame(
 
 
 def _kept(span: Span, length: int, enlarges: int) -> slice:
-    """What is kept of a window's output along an axis of the frame that is `length` long."""
+    """Return the part of a window's output that is kept, along an axis of the frame that is `length` long."""
     return slice((span.keep_start - span.start) * enlarges, (min(span.keep_end, length) - span.start) * enlarges)
 
 
 def _place(span: Span, enlarges: int) -> slice:
-    """Where in the output it goes; what lies beyond the frame falls away."""
+    """Return the place of that part in the output; pixels beyond the frame fall away."""
     return slice(span.keep_start * enlarges, span.keep_end * enlarges)
 
 
 def sharpen_photo(
     artifact: Artifact,
-    engine: Engine,
+    engine: Runner,
     photo: Photo,
     tile: TileChoice = "auto",
     progress: Progress | None = None,
     buffer: WindowBuffer | None = None,
 ) -> tuple[Photo, Timing]:
-    """Sharpen a photograph; alpha, profile and EXIF are carried over, alpha is enlarged with the pixels."""
+    """Sharpen a photograph; alpha, profile and EXIF are carried over, alpha is enlarged with the pixels.
+
+    Raises:
+        UsageError: See `plan_for`.
+        QualityError: The network returned NaN or Inf.
+    """
     plan = plan_for(artifact, photo.height, photo.width, tile)
     pixels, timing = sharpen_frame(engine, artifact.manifest.io, plan, photo.rgb, progress, buffer)
-    alpha = photo.alpha
-    if alpha is not None and alpha.shape != pixels.shape[:2]:
-        alpha = np.asarray(Image.fromarray(alpha).resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BICUBIC))
+    alpha = None if photo.alpha is None else enlarge_alpha(photo.alpha, pixels.shape[0], pixels.shape[1])
     return dataclasses.replace(photo, rgb=pixels, alpha=alpha), timing
 
 
 def cut_window(frame: FrameT, tile: Tile) -> FrameT:
-    """The window's pixels; what lies beyond the frame's bottom and right edge is mirrored."""
+    """Return the window's pixels; beyond the frame's bottom and right edge they are mirrored."""
     rows, columns = tile.rows, tile.columns
     view = frame[rows.start : rows.end, columns.start : columns.end]
     below = rows.end - rows.start - view.shape[0]
@@ -218,7 +224,8 @@ def cut_window(frame: FrameT, tile: Tile) -> FrameT:
 
 
 def to_batch(window: Frame, io: IoContract, buffer: WindowBuffer | None = None) -> Batch:
-    """A window in the layout, dtype and range of the contract: (1, 3, h, w), floats in the buffer, or (1, h, w, 3)."""
+    """Return a window in the layout, dtype and range of the contract: (1, 3, h, w), floats in the buffer, or
+    (1, h, w, 3)."""
     if io.dtype != FLOAT_DTYPE:
         return _code_batch(window, io)
     height, width = window.shape[:2]
@@ -241,13 +248,13 @@ def _code_batch(window: Frame, io: IoContract) -> Codes:
 
 
 def _paste_codes(planes: Codes, target: Frame) -> None:
-    """(3, h, w) planes of codes into interleaved pixels."""
+    """Write (3, h, w) planes of codes into interleaved pixels."""
     pixels = codes_to_pixels(planes.transpose(1, 2, 0))
     target[...] = pixels if target.dtype == np.uint8 else pixels / np.float32(255.0)
 
 
 def _paste(planes: F32, target: Frame, io: IoContract) -> None:
-    """(3, h, w) planes in the contract's range into interleaved pixels: code values are rounded, floats kept.
+    """Write (3, h, w) planes in the contract's range into interleaved pixels: code values are rounded, floats kept.
 
     Works in bands of rows that stay in the cache: twice as fast as whole planes.
     """

@@ -1,17 +1,17 @@
-"""Geometric self-ensemble: the mean of what a network makes of mirrored and turned views of one image.
+"""Geometric self-ensemble: the mean of a network's answers to mirrored and turned views of one image.
 
 Timofte et al., "Seven ways to improve example-based single image super resolution" (2016); the name is of Lim et al.,
-EDSR (2017). A view costs as much as the image itself; what a network gets wrong in one direction only averages out.
+EDSR (2017). A view costs as much as the image itself; an error that a network makes in one direction only averages out.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ensharpen_edge.artifact import FLOAT_DTYPE, IoContract, ShapeContract
+from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, IoContract, ShapeContract
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.imaging.views import VIEWS, check_views, from_view, to_view
-from ensharpen_edge.runtime.engine import Batch, Engine
+from ensharpen_edge.runtime.engines.base import Batch, Engine
 
 
 class SelfEnsemble:
@@ -32,11 +32,11 @@ class SelfEnsemble:
 
     @property
     def device(self) -> str:
-        """Where the engine runs."""
+        """The device that the engine runs on."""
         return self._engine.device
 
     def run(self, batch: Batch) -> Batch:
-        """See `Engine.run`; codes are averaged and rounded.
+        """Return the mean over the views, see `Engine.run`; codes are averaged and rounded.
 
         Raises:
             UsageError: Quarter turns of a window whose turned sides the file does not take.
@@ -50,7 +50,7 @@ class SelfEnsemble:
         return total if self._codes is None else np.rint(total).astype(self._codes)
 
     def _check_turned(self, height: int, width: int) -> None:
-        """Raises `UsageError` when the file takes windows of height x width, but not of width x height."""
+        """Raise `UsageError` when the file takes windows of height x width, but not of width x height."""
         shape = self._shape
         fixed = (shape.height, shape.width) if shape.height and shape.width else None
         low, high = fixed or shape.smallest or (1, 1), fixed or shape.largest or (width, height)

@@ -41,7 +41,7 @@ class TilePlan:
     """How a frame is cut.
 
     Attributes:
-        height, width: The padded frame: multiples of the stride.
+        height, width: The sides of the padded frame, multiples of the stride.
         rows, columns: Spans along each axis; every row with every column is a tile.
     """
 
@@ -58,12 +58,12 @@ class TilePlan:
 
     @property
     def window(self) -> tuple[int, int]:
-        """Height and width of every window."""
+        """The height and width of every window."""
         return self.rows[0].end - self.rows[0].start, self.columns[0].end - self.columns[0].start
 
 
 def round_up(value: int, multiple: int) -> int:
-    """The smallest multiple that is not below `value`."""
+    """Return the smallest multiple that is not below `value`."""
     return -(-value // multiple) * multiple
 
 
@@ -71,9 +71,10 @@ def plan_axis(length: int, window: int, halo: int, stride: int) -> tuple[Span, .
     """Cut one axis.
 
     Args:
-        length: Of the padded frame, a multiple of `stride`.
-        window: Of every tile, halo included, a multiple of `stride`.
-        halo: Context on each inner side, a multiple of `stride`.
+        length: The padded frame's length, a multiple of `stride`.
+        window: The length of every window, halo included, a multiple of `stride`.
+        halo: The context on each inner side, a multiple of `stride`.
+        stride: The network's total stride.
 
     Raises:
         UsageError: The window leaves nothing between its halos.
@@ -101,10 +102,10 @@ def plan_tiles(
     """Cut a frame of any size.
 
     Args:
-        height, width: Of the photograph, at least 1.
-        tile: Most pixels kept per inner tile and axis, rounded up to the stride; the tiles are then made equally
+        height, width: The photograph's sides, at least 1.
+        tile: The most pixels kept per inner tile and axis, rounded up to the stride; the tiles are then made equally
             large. None for the whole frame at once.
-        halo, stride: From the artifact's manifest.
+        halo, stride: The artifact's context and grid, as its manifest says.
         smallest: (height, width) of the smallest window; smaller frames are padded up to it.
 
     Raises:
@@ -123,7 +124,7 @@ def plan_tiles(
 
 
 def even_window(length: int, tile: int, halo: int, stride: int) -> int:
-    """The smallest window that covers an axis with as many tiles as tiles of `tile` pixels would need.
+    """Return the smallest window that covers an axis with as many tiles as tiles of `tile` pixels would need.
 
     The two outer windows need no halo on their outer side, so n windows keep n * (window - 2 halo) + 2 halo pixels.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError
-from ensharpen_edge.runtime.trt.faults import DeviceError
-from ensharpen_edge.runtime.trt.onnx_external_data import check_whole
+from ensharpen_edge.runtime.jetson_kit.faults import DeviceError
+from ensharpen_edge.runtime.jetson_kit.onnx_external_data import check_whole
 
 
 def read_whole_onnx(artifact: Artifact) -> bytes:

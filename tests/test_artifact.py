@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensharpen_edge import artifact as module
+from ensharpen_edge import artifact_manifest as module
 from ensharpen_edge.artifact import MANIFEST, Artifact, new_artifact
 from ensharpen_edge.errors import IntegrityError, UsageError
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.engines.registry import open_engine
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from ensharpen_edge.benchmarks.calibration_cost import bare_inference, measure_calibrations, measure_onnxruntime
-from ensharpen_edge.benchmarks.commands.options import Json
-from ensharpen_edge.console import print_json, stdout
+from ensharpen_edge.benchmarks.speed.calibration_cost import CalibrationCostRequest, measure_calibration_cost
+from ensharpen_edge.console import Json, print_json, stdout, table
 
 
 def calibration(
@@ -23,7 +20,7 @@ def calibration(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
     json_output: Json = False,
 ) -> None:
-    """What calibrating costs: time per crop against bare inference, and memory against the number of crops.
+    """Measure what calibrating costs: time per crop against bare inference, and memory against the number of crops.
 
     ONNX Runtime's entropy calibrator is run beside it, on 1 and 4 crops: it keeps every activation until the end.
 
@@ -31,17 +28,19 @@ def calibration(
 
       ensharpen-bench calibration build/nano-onnx-fp32 --data photos -n 10 -n 1000
     """
-    bare = bare_inference(artifact, data, crop, threads)
-    costs = measure_calibrations(artifact, data, counts or [10, 1000], crop, threads, method)
-    costs += measure_onnxruntime(artifact, data, [1, 4], crop)
+    request = CalibrationCostRequest(artifact, data, tuple(counts or (10, 1000)), crop, method, threads)
+    result = measure_calibration_cost(request)
     if json_output:
-        print_json({"bare_seconds": bare, "costs": [dataclasses.asdict(cost) for cost in costs]})
+        print_json(result.to_dict())
         return
-    table = Table(title=f"crops of {crop}x{crop}, {threads} threads; bare inference {1000 * bare:.1f} ms")
-    for heading in ("calibration", "crops", "peak memory", "per crop", "against bare inference"):
-        table.add_column(heading, justify="left" if heading == "calibration" else "right")
-    for cost in costs:
+    bare = result.bare_seconds
+    rows = table(
+        f"crops of {crop}x{crop}, {threads} threads; bare inference {1000 * bare:.1f} ms",
+        ("calibration", "crops", "peak memory", "per crop", "against bare inference"),
+        left=["calibration"],
+    )
+    for cost in result.costs:
         seconds = cost.seconds_per_crop
         timing = ("", "") if seconds is None else (f"{1000 * seconds:.1f} ms", f"{seconds / bare:.2f}")
-        table.add_row(cost.name, str(cost.crops), f"{cost.peak_mib:.0f} MiB", *timing)
-    stdout().print(table)
+        rows.add_row(cost.name, str(cost.crops), f"{cost.peak_mib:.0f} MiB", *timing)
+    stdout().print(rows)

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from ensharpen_edge.benchmarks.ci_formats import github_annotations, junit_xml, markdown
-from ensharpen_edge.benchmarks.commands.options import Json, Side, parse_milliseconds
-from ensharpen_edge.benchmarks.comparing import compare_effort, compare_versions, gate_quality, pair_artifacts
-from ensharpen_edge.benchmarks.measured_quality import measured_quality
-from ensharpen_edge.benchmarks.records import NotComparableError
-from ensharpen_edge.benchmarks.regression import FEWEST_SAMPLES, GateRules, Outcome, Verdict
-from ensharpen_edge.benchmarks.self_test import TrialResult, try_gate
-from ensharpen_edge.benchmarks.suites import photo_files
-from ensharpen_edge.console import print_json, progress, stderr, stdout
-from ensharpen_edge.errors import EnsharpenError, ExitCode, UsageError
-from ensharpen_edge.whole_file import check_destinations, write_file
-
-
-class RegressionError(EnsharpenError):
-    """A new version is slower, over budget, worse, or gone."""
-
-    exit_code = ExitCode.PERFORMANCE
+from ensharpen_edge.benchmarks.commands.options import Side, parse_milliseconds
+from ensharpen_edge.benchmarks.regression import gate
+from ensharpen_edge.benchmarks.regression.ci_formats import github_annotations, junit_xml, markdown
+from ensharpen_edge.benchmarks.regression.comparison import compare_effort
+from ensharpen_edge.benchmarks.regression.decision import GateRules, Verdict
+from ensharpen_edge.benchmarks.regression.self_test import TrialResult, try_gate
+from ensharpen_edge.console import (
+    Json,
+    print_json,
+    print_warnings,
+    print_workflow_commands,
+    progress,
+    status,
+    stdout,
+    table,
+)
+from ensharpen_edge.errors import UsageError
+from ensharpen_edge.files import check_destinations, write_file
 
 
 def compare(
@@ -42,7 +43,9 @@ def compare(
     budget: Annotated[
         str | None, typer.Option(help="Largest median of new artifacts, each the fastest of three runs, e.g. 20ms.")
     ] = None,
-    max_drop: Annotated[float, typer.Option(min=0, help="Largest loss of PSNR in any condition, dB.")] = 0.05,
+    max_drop: Annotated[
+        float, typer.Option(min=0, help="Largest mean loss of PSNR against ground truth, dB, in any condition.")
+    ] = 0.05,
     data: Annotated[
         list[Path] | None,
         typer.Option(help="Sharp photographs to measure quality on. Default: what the exports measured."),
@@ -55,10 +58,10 @@ def compare(
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Try the gate on BASE: against itself, and against itself slowed down.")
     ] = False,
-    trials: Annotated[int, typer.Option(min=1, help="Of either kind, for --self-test.")] = 100,
+    trials: Annotated[int, typer.Option(min=1, help="Number of trials of either kind, for --self-test.")] = 100,
     json_output: Json = False,
 ) -> None:
-    """Is the new version slower, over budget or worse? Both are measured here, interleaved, in one job.
+    """Say whether the new version is slower, over budget or worse; both are measured here, interleaved, in one job.
 
     A slowdown counts when ranks say so (Mann-Whitney, 1 %), when it exceeds --effect, and when a second measurement
     agrees. A benchmark that is in BASE and not in HEAD is a failure. Exit code 6; 7 where none could be timed
@@ -71,63 +74,58 @@ def compare(
       ensharpen-bench compare build/nano-onnx-fp32 --self-test
     """
     limit = None if budget is None else parse_milliseconds(budget)
-    rules = GateRules(effect, budget_ms=limit, quality_db=max_drop, all_must_run=require_all)
-    if samples < FEWEST_SAMPLES:
-        raise UsageError(f"--samples {samples}: ranks need {FEWEST_SAMPLES} a side")
-    frame = (size, size)
+    rules = GateRules(effect, budget_ms=limit, max_drop=max_drop, all_must_run=require_all)
     if self_test:
         if threads != 1 or budget or data or junit or summary or require_all or head is not None:
             raise UsageError(
                 "--self-test tries BASE alone, on one thread: without HEAD, --budget, --data, --junit, --summary and "
                 "--require-all"
             )
-        with progress(quiet=json_output) as bar:
-            task = bar.add_task("trials", total=2 * trials)
-            result = try_gate(base, frame, compare_effort(1, samples), rules, trials, lambda: bar.advance(task))
-        _print_trials(result, json_output)
-        result.check()
+        _self_test(base, (size, size), samples, rules, trials, json_output)
         return
+    gate.check_samples(samples)
     if head is None:
         raise UsageError("nothing to compare with", hint="ensharpen-bench compare BASE HEAD")
-    for folder in data or []:
-        photo_files(folder)
     check_destinations(junit, summary)
-    quality = gate_quality if not data else (lambda artifact: measured_quality(artifact, data))
-    with stderr().status("comparing") as status:
-        verdicts = compare_versions(
-            pair_artifacts(base, head), frame, threads, compare_effort(threads, samples), rules, quality,
-            lambda name: status.update(f"comparing {name}"),
-        )  # fmt: skip
+    request = gate.CompareRequest(base, head, (size, size), threads, samples, rules, tuple(data or ()))
+    with status("comparing") as show:
+        result = gate.compare(request, lambda name: show(f"comparing {name}"))
     if json_output:
-        print_json([_verdict_json(verdict) for verdict in verdicts])
+        print_json([verdict.to_dict() for verdict in result.verdicts])
     else:
-        stdout().print(_table(verdicts))
-    for path, content in ((junit, junit_xml(verdicts)), (summary, markdown(verdicts).encode())):
+        stdout().print(_table(result.verdicts))
+    for path, content in ((junit, junit_xml(result.verdicts)), (summary, markdown(result.verdicts).encode())):
         if path is not None:
             write_file(path, content)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in github_annotations(verdicts):
-            stderr().print(line)
-    for verdict in verdicts:
-        for warning in verdict.warnings:
-            stderr().print(f"warning: {verdict.name}: {warning}")
-    failed = [verdict for verdict in verdicts if verdict.failed]
-    if failed:
-        raise RegressionError("; ".join(f"{v.name}: {v.outcome.value} ({', '.join(v.reasons)})" for v in failed))
-    if all(verdict.outcome is Outcome.NOT_RUN for verdict in verdicts):
-        raise NotComparableError(
-            "; ".join(f"{v.name}: not run ({', '.join(v.reasons)})" for v in verdicts),
-            hint="time them on a machine that runs them; ensharpen-bench quality judges without times",
-        )
+        print_workflow_commands(github_annotations(result.verdicts))
+    print_warnings(result.warnings)
+    result.check()
 
 
-def _table(verdicts: list[Verdict]) -> Table:
-    table = Table(title="the new version against the base, interleaved in this job")
-    for heading in ("benchmark", "outcome", "base ms", "new ms", "change [95 %]", "noise", "measured", "why"):
-        table.add_column(heading, justify="left" if heading in ("benchmark", "outcome", "why") else "right")
+def _self_test(
+    artifact: Path, size: tuple[int, int], samples: int, rules: GateRules, trials: int, json_output: bool
+) -> None:
+    gate.check_samples(samples)
+    with progress(quiet=json_output) as bar:
+        task = bar.add_task("trials", total=2 * trials)
+        result = try_gate(artifact, size, compare_effort(1, samples), rules, trials, lambda: bar.advance(task))
+    if json_output:
+        print_json(result.to_dict())
+    else:
+        _print_trials(result)
+    result.check()
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    rows = table(
+        "the new version against the base, interleaved in this job",
+        ("benchmark", "outcome", "base ms", "new ms", "change [95 %]", "noise", "measured", "why"),
+        left=("benchmark", "outcome", "why"),
+    )
     for verdict in verdicts:
         shift = verdict.shift
-        table.add_row(
+        rows.add_row(
             verdict.name,
             verdict.outcome.value,
             "" if verdict.base_ms is None else f"{verdict.base_ms:.2f}",
@@ -137,25 +135,20 @@ def _table(verdicts: list[Verdict]) -> Table:
             f"{verdict.measured}x" if shift else "",
             "; ".join(verdict.reasons),
         )
-    return table
+    return rows
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
-    return {**dataclasses.asdict(verdict), "outcome": verdict.outcome.value, "failed": verdict.failed}
-
-
-def _print_trials(result: TrialResult, json_output: bool) -> None:
-    if json_output:
-        print_json(dataclasses.asdict(result))
-        return
-    table = Table(title=f"the gate on trial: {result.trials} comparisons of each kind, {result.seconds:.0f} s")
-    for heading in ("what was compared", "called different", "ratio: smallest", "median", "largest"):
-        table.add_column(heading, justify="left" if heading == "what was compared" else "right")
+def _print_trials(result: TrialResult) -> None:
+    rows = table(
+        f"the gate on trial: {result.trials} comparisons of each kind, {result.seconds:.0f} s",
+        ("what was compared", "called different", "ratio: smallest", "median", "largest"),
+        left=["what was compared"],
+    )
     for name, count, ratios in (
         ("an artifact with itself", result.false_alarms, sorted(result.ratios_same)),
         (f"with itself, slowed by {result.slowdown:.0%}", result.found, sorted(result.ratios_slowed)),
     ):
         cells = (ratios[0], median(ratios), ratios[-1])
-        table.add_row(name, f"{count} of {result.trials}", *(f"{ratio:.3f}" for ratio in cells))
-    stdout().print(table)
+        rows.add_row(name, f"{count} of {result.trials}", *(f"{ratio:.3f}" for ratio in cells))
+    stdout().print(rows)
     stdout().print(f"noise of one sample: {result.noise:.1%}")

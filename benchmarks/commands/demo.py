@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.commands.options import Threads
-from ensharpen_edge.benchmarks.demo.build import CASE, build_demo
-from ensharpen_edge.console import stdout
-from ensharpen_edge.errors import QualityError
+from ensharpen_edge.console import Json, print_json, stdout, table
+from ensharpen_edge.demo.build import SOFTNESS, DemoRequest, build_demo
 
 
 def demo(
@@ -20,6 +17,7 @@ def demo(
     photos: Annotated[Path, typer.Option(help="Folder of sharp photographs.")],
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("build/demo"),
     threads: Threads = 0,
+    json_output: Json = False,
 ) -> None:
     """Blur photographs, sharpen them, and write a page with before, after and ground truth.
 
@@ -27,16 +25,20 @@ def demo(
 
     [bold]Example[/]
 
-      ensharpen-bench demo build/nano-onnx-fp32 --photos tests/data
+      ensharpen-bench demo build/nano-onnx-fp32 --photos tests/photographs
     """
-    rows = build_demo(Artifact.open(artifact), photos, out, threads)
-    table = Table(title=f"{artifact.name}, blur {CASE.blur:g}, noise {CASE.noise:g}/255")
-    for heading in ("photograph", "blurred dB", "sharpened dB", "gain", "ms"):
-        table.add_column(heading, justify="left" if heading == "photograph" else "right")
-    for row in rows:
-        table.add_row(row.name, f"{row.before:.2f}", f"{row.after:.2f}", f"{row.gain:+.2f}", f"{row.milliseconds:.0f}")
-    stdout().print(table)
-    stdout().print(f"page: {(out / 'index.html').resolve()}")
-    worse = [row.name for row in rows if row.gain <= 0]
-    if worse:
-        raise QualityError(f"not sharpened: {', '.join(worse)}")
+    result = build_demo(DemoRequest(artifact, photos, out, threads))
+    if json_output:
+        print_json(result.to_dict())
+    else:
+        rows = table(
+            f"{artifact.name}, blur {SOFTNESS.blur:g}, noise {SOFTNESS.noise:g}/255",
+            ("photograph", "blurred dB", "sharpened dB", "gain", "ms"),
+            left=["photograph"],
+        )
+        for row in result.rows:
+            scores = (f"{row.before:.2f}", f"{row.after:.2f}", f"{row.gain:+.2f}", f"{row.milliseconds:.0f}")
+            rows.add_row(row.name, *scores)
+        stdout().print(rows)
+        stdout().print(f"page: {result.page.resolve()}")
+    result.check()

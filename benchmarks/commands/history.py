@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import median
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from ensharpen_edge.benchmarks.change_points import change_points
-from ensharpen_edge.benchmarks.commands.options import Json
-from ensharpen_edge.benchmarks.history_plot import plot_history
-from ensharpen_edge.benchmarks.records import Record, read_records
-from ensharpen_edge.console import print_json, stderr, stdout
+from ensharpen_edge.benchmarks.history.plot import plot_history
+from ensharpen_edge.benchmarks.history.series import History, Jump, read_history
+from ensharpen_edge.console import Json, print_json, print_warnings, stdout, table
 
 
 def history(
@@ -29,42 +26,27 @@ def history(
 
       ensharpen-bench history results.jsonl --out history.png
     """
-    records, problems = read_records(path)
-    for problem in problems:
-        stderr().print(f"warning: {problem}")
-    series: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        series.setdefault((record.benchmark, record.machine.key), []).append(record)
-    jumps = {key: change_points([record.milliseconds for record in rows]) for key, rows in series.items()}
+    found = read_history(path)
     target = out or path.with_suffix(".png")
+    print_warnings(found.unreadable)
     if json_output:
-        entries = [
-            {
-                "benchmark": benchmark,
-                "machine": machine,
-                "results": len(rows),
-                "jumps": [
-                    {"time": rows[i].time, "label": rows[i].label, "index": i} for i in jumps[benchmark, machine]
-                ],
-            }
-            for (benchmark, machine), rows in series.items()
-        ]
-        print_json({"series": entries, "unreadable": problems, "plot": str(target)})
-        plot_history(series, jumps, target)
-        return
-    table = Table(title=f"{path.name}: {len(records)} results")
-    for heading in ("benchmark", "machine", "results", "first ms", "last ms", "jumps"):
-        table.add_column(heading, justify="right" if heading in ("results", "first ms", "last ms") else "left")
-    for (benchmark, machine), rows in series.items():
-        first, last = rows[0].milliseconds, rows[-1].milliseconds
-        text = ", ".join(_jump(rows, index) for index in jumps[benchmark, machine])
-        table.add_row(benchmark, machine, str(len(rows)), f"{first:.2f}", f"{last:.2f}", text or "none")
-    stdout().print(table)
-    stdout().print(f"plot: {target}")
-    plot_history(series, jumps, target)
+        print_json({**found.to_dict(), "plot": str(target)})
+    else:
+        stdout().print(_table(found, path.name))
+        stdout().print(f"plot: {target}")
+    plot_history(found.series, target)
 
 
-def _jump(rows: list[Record], index: int) -> str:
-    before, after = rows[max(0, index - 5) : index], rows[index : index + 5]
-    change = median(row.milliseconds for row in after) / median(row.milliseconds for row in before) - 1
-    return f"{change:+.1%} at {rows[index].label or rows[index].time}"
+def _table(found: History, name: str) -> Table:
+    texts = ("benchmark", "machine", "jumps")
+    headings = ("benchmark", "machine", "results", "first ms", "last ms", "jumps")
+    rows = table(f"{name}: {found.results} results", headings, left=texts)
+    for series in found.series:
+        ends = (f"{series.records[place].milliseconds:.2f}" for place in (0, -1))
+        jumps = ", ".join(map(_text, series.jumps)) or "none"
+        rows.add_row(series.benchmark, series.machine, str(len(series.records)), *ends, jumps)
+    return rows
+
+
+def _text(jump: Jump) -> str:
+    return f"{jump.change:+.1%} at {jump.record.label or jump.record.time}"

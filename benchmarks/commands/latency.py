@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.commands.options import Json, Side, warn_if_busy
-from ensharpen_edge.benchmarks.latency import EQUAL, Latency, compare_latency, effort_for
-from ensharpen_edge.benchmarks.machine import fingerprint, machine_state
-from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
-from ensharpen_edge.benchmarks.records import (
-    NotComparableError,
-    Record,
-    append_records,
-    benchmark_name,
-    check_machine,
-    latest_comparable,
-    make_records,
-    read_records,
-)
-from ensharpen_edge.benchmarks.subjects import NotRun, find_artifacts
-from ensharpen_edge.console import print_json, stderr, stdout
-from ensharpen_edge.distinct_names import distinct_names
-from ensharpen_edge.whole_file import check_destinations
+from ensharpen_edge.benchmarks.commands.options import Side
+from ensharpen_edge.benchmarks.history.records import Record, benchmark_name
+from ensharpen_edge.benchmarks.history.tracking import HistoryRequest, TrackedLatency, track_latency
+from ensharpen_edge.benchmarks.speed.latency import EQUAL, Latency
+from ensharpen_edge.benchmarks.speed.measurement import LatencyRequest
+from ensharpen_edge.console import Json, print_json, print_warnings, status, stdout, table
 
 _ENOUGH_FOR_P99 = 100
 
@@ -64,94 +52,35 @@ def latency(
 
       ensharpen-bench latency build/* --append results.jsonl --label v1.2
     """
-    folders, frame, counts = find_artifacts(artifacts), (size, size), threads or [1]
-    # Read first: the file may be the one that is appended to.
-    records, problems = read_records(against) if against is not None else ([], [])
-    for problem in problems:
-        stderr().print(f"warning: {problem}")
-    check_destinations(append)
-    check_machine(records, distinct_names(folders), across_machines)
-    rows: list[Latency] = []
-    others: dict[str, NotRun] = {}
-    with stderr().status("timing") as status:
-        for count in counts:
-
-            def show(done: int, count: int = count) -> None:
-                status.update(f"timing, {count or 'all'} threads, round {done}")
-
-            measured, skipped = compare_latency(folders, frame, count, effort_for(count, rounds), details, show)
-            rows += measured
-            others |= {entry.name: entry for entry in skipped}
-    profiles = _profiles(folders, rows, frame, counts[0], rounds or 15) if operators else {}
-    if append is not None and rows:
-        append_records(append, make_records(rows, label))  # before anything can refuse them
-    earlier = latest_comparable(records, rows, across_machines)
-    noise = max((row.summary.noise for row in rows), default=0.0)
-    warnings = warn_if_busy(noise, all(row.enough for row in rows))
+    counts, frame = tuple(threads or (1,)), (size, size)
+    request = LatencyRequest(tuple(artifacts), frame, counts, rounds, details, operators)
+    with status("timing") as show:
+        result = track_latency(request, HistoryRequest(append, label, against, across_machines), show)
+    print_warnings((*result.unreadable, *result.latency.warnings))
     if json_output:
-        print_json(
-            {
-                "machine": dataclasses.asdict(fingerprint()),
-                "state": dataclasses.asdict(machine_state()),
-                "latency": [_row_json(row, earlier) for row in rows],
-                "not_run": {entry.name: entry.reason for entry in others.values()},
-                "operators": profiles,
-                "warnings": warnings,
-            }
-        )
+        print_json(result.to_dict())
     else:
-        _print(rows, earlier, details, others, profiles, counts[0])
-    if not rows:
-        raise NotComparableError("nothing could be timed here", hint="time it on a machine that runs it")
+        _print(result, details, counts[0])
+    result.check()
 
 
-def _print(
-    rows: list[Latency],
-    earlier: dict[str, Record],
-    details: bool,
-    others: dict[str, NotRun],
-    profiles: dict[str, dict[str, float]],
-    threads: int,
-) -> None:
-    console = stdout()
-    console.print(_table(rows, earlier))
+def _print(result: TrackedLatency, details: bool, threads: int) -> None:
+    console, latency = stdout(), result.latency
+    console.print(_table(latency.rows, result.earlier))
     if details:
-        console.print(_detail_table(rows))
-    for entry in others.values():
+        console.print(_detail_table(latency.rows))
+    for entry in latency.not_run:
         console.print(f"{entry.name}: {entry.reason}")
-    for name, profile in profiles.items():
+    for name, profile in latency.operators.items():
         text = ", ".join(f"{operator} {milliseconds:.2f}" for operator, milliseconds in profile.items())
         console.print(f"{name}, ms by operator ({threads or 'all'} threads): {text}")
 
 
-def _profiles(
-    folders: list[Path], rows: list[Latency], frame: tuple[int, int], threads: int, rounds: int
-) -> dict[str, dict[str, float]]:
-    """Of the timed artifacts whose runtime tells."""
-    timed, found = {row.name for row in rows}, {}
-    for name, path in zip(distinct_names(folders), folders, strict=True):
-        artifact = Artifact.open(path)
-        if name in timed and has_operator_times(artifact):
-            found[name] = operator_times(artifact, frame, threads, rounds)
-    return found
-
-
-def _row_json(row: Latency, earlier: dict[str, Record]) -> dict[str, Any]:
-    then = earlier.get(benchmark_name(row))
-    return {
-        **dataclasses.asdict(row),
-        "summary": dataclasses.asdict(row.summary),
-        "earlier_milliseconds": then.milliseconds if then else None,
-    }
-
-
-def _table(rows: list[Latency], earlier: dict[str, Record]) -> Table:
-    table = Table(title="interleaved in one run; medians with their 95 % interval")
+def _table(latencies: Sequence[Latency], earlier: Mapping[str, Record]) -> Table:
     headings = ["artifact", "KiB", "drop dB", "worst vs network", "size", "threads", "runs", "min ms", "median ms"]
     headings += ["p90", "p99", "MP/s", "time against the first", *(["against the history"] if earlier else [])]
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "artifact" else "right")
-    for row in rows:
+    rows = table("interleaved in one run; medians with their 95 % interval", headings, left=["artifact"])
+    for row in latencies:
         summary = row.summary
         cells = [
             row.name,
@@ -171,16 +100,18 @@ def _table(rows: list[Latency], earlier: dict[str, Record]) -> Table:
         if earlier:
             then = earlier.get(benchmark_name(row))
             cells.append(f"{summary.median / then.milliseconds - 1:+.1%}" if then else "new")
-        table.add_row(*cells)
-    return table
+        rows.add_row(*cells)
+    return rows
 
 
-def _detail_table(rows: list[Latency]) -> Table:
-    table = Table(title="where a photograph's time goes, ms from JPEG to PNG, and the peak memory of a process for it")
-    for heading in ("artifact", "threads", "decode", "pre", "engine", "post", "encode", "peak MiB"):
-        table.add_column(heading, justify="left" if heading == "artifact" else "right")
-    for row in rows:
+def _detail_table(latencies: Sequence[Latency]) -> Table:
+    rows = table(
+        "where a photograph's time goes, ms from JPEG to PNG, and the peak memory of a process for it",
+        ("artifact", "threads", "decode", "pre", "engine", "post", "encode", "peak MiB"),
+        left=["artifact"],
+    )
+    for row in latencies:
         if row.split is not None and row.peak_mib is not None:
             steps = (f"{step:.1f}" for step in dataclasses.astuple(row.split))
-            table.add_row(row.name, str(row.threads or "all"), *steps, f"{row.peak_mib:.0f}")
-    return table
+            rows.add_row(row.name, str(row.threads or "all"), *steps, f"{row.peak_mib:.0f}")
+    return rows

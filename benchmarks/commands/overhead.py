@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.commands.options import Json, Threads
-from ensharpen_edge.benchmarks.overhead import measure_overhead, peak_memory, synthetic_photo
-from ensharpen_edge.console import print_json, stdout
-from ensharpen_edge.errors import UsageError
-from ensharpen_edge.imaging.decode import read_photo
-from ensharpen_edge.imaging.encode import write_photo
-from ensharpen_edge.imaging.photo import Photo
-from ensharpen_edge.runtime.pipeline import TileChoice
+from ensharpen_edge.benchmarks.commands.options import Threads
+from ensharpen_edge.benchmarks.speed.overhead import OverheadRequest, measure_overhead
+from ensharpen_edge.console import Json, print_json, stdout, table
 
 
 def overhead(
@@ -31,43 +22,23 @@ def overhead(
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds; all variants take turns in each.")] = 5,
     json_output: Json = False,
 ) -> None:
-    """What the runtime adds to the bare network: time ratio tiled and untiled, and peak memory.
+    """Measure what the runtime adds to the bare network: time ratio tiled and untiled, and peak memory.
 
     [bold]Example[/]
 
       ensharpen-bench overhead build/nano-onnx-fp32 --photo photo.jpg --threads 2
     """
-    opened = Artifact.open(artifact)
-    source = read_photo(photo).rgb
-    if min(source.shape[:2]) < 64:
-        raise UsageError(f"{photo}: too small to build a test frame from")
-    tilings: tuple[TileChoice, ...] = ("off", tile)
-    results = measure_overhead(opened, synthetic_photo(source, megapixels), tilings, threads, rounds)
-    peak = None
-    if memory_megapixels:
-        with tempfile.TemporaryDirectory() as folder:
-            large = Path(folder) / "large.jpg"
-            write_photo(Photo(synthetic_photo(source, memory_megapixels)), large)
-            peak = peak_memory(artifact, large, "auto", threads)
+    result = measure_overhead(OverheadRequest(artifact, photo, megapixels, memory_megapixels, tile, threads, rounds))
     if json_output:
-        print_json({"overhead": [dataclasses.asdict(r) for r in results], "peak_mib": peak})
+        print_json(result.to_dict())
         return
-    table = Table(title=f"{artifact.name}, {megapixels:g} MP, medians of {rounds} interleaved rounds")
-    for heading in (
-        "tile",
-        "windows",
-        "engine s",
-        "pipeline s",
-        "file to file s",
-        "pipeline/engine",
-        "file/engine",
-    ):
-        table.add_column(heading, justify="right")
-    for r in results:
-        table.add_row(
-            r.tiling, str(r.windows), f"{r.engine:.3f}", f"{r.pipeline:.3f}", f"{r.command:.3f}",
-            f"{r.pipeline_ratio:.3f}", f"{r.command_ratio:.3f}",
-        )  # fmt: skip
-    stdout().print(table)
-    if peak is not None:
-        stdout().print(f"peak memory for {memory_megapixels:g} MP, tiled, file to file: {peak:.0f} MiB")
+    rows = table(
+        f"{artifact.name}, {megapixels:g} MP, medians of {rounds} interleaved rounds",
+        ("tile", "windows", "engine s", "pipeline s", "file to file s", "pipeline/engine", "file/engine"),
+    )
+    for v in result.variants:
+        seconds = (f"{value:.3f}" for value in (v.engine, v.pipeline, v.command, v.pipeline_ratio, v.command_ratio))
+        rows.add_row(v.tiling, str(v.windows), *seconds)
+    stdout().print(rows)
+    if result.peak_mib is not None:
+        stdout().print(f"peak memory for {memory_megapixels:g} MP, tiled, file to file: {result.peak_mib:.0f} MiB")

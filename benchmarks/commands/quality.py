@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.benchmarks.baseline_artifact import baseline_name
-from ensharpen_edge.benchmarks.card_scores import open_card, record_scores
-from ensharpen_edge.benchmarks.commands.options import Artifacts, Json, Threads
-from ensharpen_edge.benchmarks.contact_sheet import sheet_rows, write_contact_sheet
-from ensharpen_edge.benchmarks.edges import measure_edges
-from ensharpen_edge.benchmarks.oracles import ORACLES
-from ensharpen_edge.benchmarks.protocol import GaussianCase
-from ensharpen_edge.benchmarks.quality import BEST_UNSHARP, DEGRADED, artifact_method, unsharp_methods
-from ensharpen_edge.benchmarks.quality_markdown import markdown_report
-from ensharpen_edge.benchmarks.quality_plan import plan_suites
-from ensharpen_edge.benchmarks.quality_report import edge_table, suite_json, suite_table
-from ensharpen_edge.benchmarks.suites import FROM_FILE, SUITES
-from ensharpen_edge.console import print_json, progress, stdout
-from ensharpen_edge.distinct_names import distinct_names
-from ensharpen_edge.errors import UsageError
-from ensharpen_edge.imaging.views import check_views
-from ensharpen_edge.metrics.registry import METRICS, load_metrics
-from ensharpen_edge.runtime.registry import open_engine
-from ensharpen_edge.runtime.self_ensemble import SelfEnsemble
-from ensharpen_edge.whole_file import check_destinations, write_file
+from ensharpen_edge.benchmarks.commands.options import Artifacts, Threads
+from ensharpen_edge.benchmarks.quality.bootstrap import Interval
+from ensharpen_edge.benchmarks.quality.card_scores import record_scores
+from ensharpen_edge.benchmarks.quality.classical.oracles import ORACLES
+from ensharpen_edge.benchmarks.quality.contact_sheet import write_contact_sheet
+from ensharpen_edge.benchmarks.quality.markdown_tables import markdown_report
+from ensharpen_edge.benchmarks.quality.measurement import QualityRequest, QualityResult, measure_quality
+from ensharpen_edge.benchmarks.quality.protocol import GaussianCase
+from ensharpen_edge.benchmarks.quality.scoring import DEGRADED
+from ensharpen_edge.benchmarks.quality.selection import Selection
+from ensharpen_edge.benchmarks.quality.suite_result import SuiteResult, difference, mean_text, retained
+from ensharpen_edge.benchmarks.quality.suites import FROM_FILE, SUITES
+from ensharpen_edge.console import Json, print_json, progress, stdout, table
+from ensharpen_edge.files import check_destinations, write_file
+from ensharpen_edge.metrics.registry import METRICS
 
 
 def quality(
@@ -89,53 +85,78 @@ def quality(
       ensharpen-bench quality build/nano-onnx-fp32 --data CBSD68 --suite gaussian --suite disk --oracle wiener
       --markdown quality.md --sheet quality.png
     """
-    names = distinct_names(artifacts)
-    reserved = {DEGRADED, BEST_UNSHARP} & set(names)
-    if reserved:
-        raise UsageError(f"an artifact's folder cannot be called {reserved.pop()!r} here", hint="rename it")
-    reference = baseline_name(baseline, artifacts, names)
-    opened = {name: Artifact.open(path) for name, path in zip(names, artifacts, strict=True)}
-    check_views(self_ensemble)
-    several = {f"{name} x{self_ensemble}": name for name in opened} if self_ensemble > 1 else {}
-    cards = [open_card(path, opened | {title: opened[name] for title, name in several.items()}) for path in card or []]
+    request = QualityRequest(
+        tuple(artifacts),
+        Selection(tuple(data or ()), tuple(suite or ()), pairs, kernels, GaussianCase(blur, noise), limit),
+        tuple(name.strip() for name in metrics.split(",")),
+        baseline,
+        tuple(oracle or ()),
+        wrap,
+        edges,
+        self_ensemble,
+        tuple(card or ()),
+        sheet is not None,
+        threads,
+    )
     check_destinations(markdown, sheet)
-    engines = {name: open_engine(artifact, threads=threads) for name, artifact in opened.items()}
-    methods = {name: artifact_method(artifact, engines[name]) for name, artifact in opened.items()}
-    for title, name in several.items():
-        io, shape = opened[name].manifest.io, opened[name].manifest.shape
-        methods[title] = artifact_method(opened[name], SelfEnsemble(engines[name], io, shape, self_ensemble))
-    wanted = tuple(name.strip() for name in metrics.split(","))
-    oracles = oracle or []
-    margin = max(artifact.manifest.shape.halo for artifact in opened.values()) if wrap else 0
-    plans = plan_suites(data or [], suite or [], pairs, kernels, GaussianCase(blur, noise), limit, oracles, margin)
-    measures = load_metrics(wanted)
-    if not METRICS[wanted[0]].higher_is_better:
-        raise UsageError(f"--metrics: the first one ranks the unsharp masks, {wanted[0]!r} cannot")
-    results = []
     with progress(quiet=json_output) as bar:
-        task = bar.add_task("photographs", total=sum(plan.photographs for plan in plans))
-        for plan in plans:
-            results.append(plan.run(methods, measures, lambda: bar.advance(task), oracles))
-    masks = {f"unsharp {setting}": mask for setting, mask in unsharp_methods().items()}
-    edge_rows = measure_edges({**masks, **methods}) if edges else {}
+        task = bar.add_task("photographs", total=None)
+        result = measure_quality(request, lambda done, total: bar.update(task, completed=done, total=total))
     if json_output:
-        print_json({"suites": [suite_json(r, wanted, reference) for r in results], "edges": edge_rows})
+        print_json(result.to_dict())
     else:
-        for result in results:
-            stdout().print(suite_table(result, wanted, reference))
-        if edges:
-            stdout().print(edge_table(edge_rows))
+        _print(result)
     command = plain_command(sys.argv[1:])
-    for opened_card in cards:
-        record_scores(opened_card, results, wanted, command)
+    for opened in result.cards:
+        record_scores(opened, result.suites, result.metrics, command)
     if markdown is not None:
-        write_file(markdown, markdown_report(command, results, wanted).encode())
+        write_file(markdown, markdown_report(command, result.suites, result.metrics).encode())
     if sheet is not None:
-        write_contact_sheet(sheet_rows(plans, results, methods), sheet)
+        write_contact_sheet(result.sheet, sheet)
+
+
+def _print(result: QualityResult) -> None:
+    for suite in result.suites:
+        stdout().print(suite_table(suite, result.metrics, result.baseline))
+    if result.edges:
+        stdout().print(edge_table(result.edges))
+
+
+def suite_table(result: SuiteResult, metrics: Sequence[str], baseline: str | None) -> Table:
+    """Return means over photographs and conditions; gain over the input, and over `baseline`, in the first metric."""
+    first, count = metrics[0], len(result.per_photo(DEGRADED, metrics[0]))
+    conditions = "1 condition" if len(result.cases) == 1 else f"{len(result.cases)} conditions"
+    headings = ["method", *(METRICS[metric].title for metric in metrics), "gain [95 %]"]
+    headings += [f"over {baseline} [95 %]", "retained"] if baseline else []
+    rows = table(f"{result.title}: {count} photographs, {conditions}", headings, left=["method"])
+    for method in result.methods():
+        cells = [mean_text(result.per_photo(method, m), m) for m in metrics]
+        cells.append(_show(difference(result, method, DEGRADED, first) if method != DEGRADED else None))
+        if baseline:
+            other = method not in (DEGRADED, baseline)
+            cells.append(_show(difference(result, method, baseline, first) if other else None))
+            kept = retained(result, method, baseline, first) if method != DEGRADED else None
+            cells.append("" if kept is None else f"{kept:.1%}")
+        rows.add_row(method, *cells)
+    return rows
+
+
+def _show(interval: Interval | None) -> str:
+    return "" if interval is None else str(interval)
+
+
+def edge_table(edges: Mapping[str, Mapping[str, float]]) -> Table:
+    """Return slanted edges and flat grey, by method."""
+    headings = ("method", "MTF50 cycles/px", "overshoot", "undershoot", "noise gain")
+    rows = table("edges and noise: slanted edge blurred by 1.6, grey with noise 5/255", headings, left=["method"])
+    for method, row in edges.items():
+        percents = (f"{100 * row[key]:.1f} %" for key in ("overshoot", "undershoot"))
+        rows.add_row(method, f"{row['mtf50']:.3f}", *percents, f"{row['noise_gain']:.2f}")
+    return rows
 
 
 def plain_command(arguments: list[str]) -> str:
-    """The command line for a reader elsewhere: names of folders instead of paths, and no outputs."""
+    """Return the command line for a reader elsewhere: names of folders instead of paths, and no outputs."""
     kept: list[str] = []
     skip = False
     for argument in arguments:

@@ -1,1 +1,1 @@
-"""What else sharpens: classical methods on the same photographs, and public networks for their speed."""
+"""Other sharpeners: classical methods on the same photographs, and public networks for their speed."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from ensharpen_edge.benchmarks.peers.classical import CLASSICAL, ClassicalPeer, Sharpen
+from ensharpen_edge.arrays import F32, U8
 from ensharpen_edge.benchmarks.peers.networks.registry import NETWORKS, network_onnx
-from ensharpen_edge.benchmarks.peers.onnx_model import GRID, OnnxModel
-from ensharpen_edge.benchmarks.protocol import F32
-from ensharpen_edge.benchmarks.quality import DEGRADED, artifact_method, run_method
-from ensharpen_edge.benchmarks.statistics import summarize
-from ensharpen_edge.benchmarks.subjects import NotRun, noise_image, open_subjects
-from ensharpen_edge.benchmarks.suites import Case, degraded_photos
-from ensharpen_edge.benchmarks.timing import Effort, Run, measure
-from ensharpen_edge.distinct_names import distinct_names
-from ensharpen_edge.errors import EnsharpenError
-from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.benchmarks.quality.classical.methods import CLASSICAL, ClassicalMethod, Sharpen
+from ensharpen_edge.benchmarks.quality.scoring import DEGRADED, artifact_method, run_method
+from ensharpen_edge.benchmarks.quality.suites import SUITES, Case, degraded_photos, levin_cases
+from ensharpen_edge.benchmarks.speed.onnx_model import GRID, OnnxModel
+from ensharpen_edge.benchmarks.speed.statistics import summarize
+from ensharpen_edge.benchmarks.speed.subjects import NotRun, noise_image, open_subjects
+from ensharpen_edge.benchmarks.speed.timing import Effort, Run, measure
+from ensharpen_edge.errors import EnsharpenError, unknown_name
+from ensharpen_edge.files import distinct_names
 from ensharpen_edge.metrics.registry import load_metrics
+
+CONDITIONS = ("gaussian 1.6/2.55", "gaussian 2/2.55", "disk 2.5")
+"""Names of the conditions that methods compete in, where no others are given."""
 
 BLIND, ORACLE, SPEED_ONLY = "blind", "told the kernel", "speed only, random weights"
 
@@ -32,11 +35,11 @@ class Contender:
     """One method.
 
     Attributes:
-        title: For tables.
+        title: Name in tables.
         kind: `BLIND`, `ORACLE` or `SPEED_ONLY`.
-        settings: What is tried, by name; empty where there is nothing to see.
-        runs: What is timed, by the same names; empty where time says nothing.
-        megapixels: Of the timed image.
+        settings: Functions to try, by name of the setting; empty where there is nothing to see.
+        runs: Functions to time, by the same names; empty where time says nothing.
+        megapixels: Size of the timed image.
     """
 
     title: str
@@ -48,15 +51,15 @@ class Contender:
 
 @dataclass(frozen=True)
 class Standing:
-    """How it did.
+    """Result of one method.
 
     Attributes:
-        title, kind: Of the contender.
-        psnr, ssim: By condition, means over the photographs with the best setting of that condition; empty for speed
+        title, kind: Title and kind of the contender.
+        psnr, ssim: Means over the photographs by condition, with the best setting of that condition; empty for speed
             only.
-        setting: The best one of the first condition, where several were tried; it is the one that was timed.
-        per_megapixel: Milliseconds, median, or None.
-        noise: Of the times.
+        setting: The best setting of the first condition, where several were tried; it is the one that was timed.
+        per_megapixel: Median milliseconds of a megapixel, or None.
+        noise: Noise of the times.
     """
 
     title: str
@@ -69,22 +72,22 @@ class Standing:
 
     @property
     def mean_psnr(self) -> float | None:
-        """Over the conditions."""
+        """Mean PSNR over the conditions, dB, or None."""
         return float(np.mean(list(self.psnr.values()))) if self.psnr else None
 
 
 @dataclass(frozen=True)
 class Contest:
-    """What competes on what.
+    """Methods that compete, and photographs that they compete on.
 
     Attributes:
-        artifacts: Folders.
-        classical, networks: Registry names.
+        artifacts: Artifact folders.
+        classical, networks: Registry names of classical methods and public networks.
         models: ONNX files.
         cases: Conditions; they must have a kernel.
-        photos: Name and pixels.
+        photos: Name and pixels, uint8 (H, W, 3), of each photograph.
         size: (height, width) of the timed image.
-        threads: Of every engine; classical methods run as their libraries do.
+        threads: CPU threads of every engine; classical methods run as their libraries do.
     """
 
     artifacts: Sequence[Path]
@@ -96,14 +99,71 @@ class Contest:
     size: tuple[int, int]
     threads: int
 
+    def __post_init__(self) -> None:
+        for kind, names, registry in (
+            ("method", self.classical, CLASSICAL),
+            ("network", self.networks, NETWORKS),
+        ):
+            _check_names(kind, names, registry)
+
+
+@dataclass(frozen=True)
+class ContestResult:
+    """Quality and speed of all methods that competed.
+
+    Attributes:
+        standings: Result of each method.
+        not_run: Methods that cannot run or be timed here, with the reason.
+    """
+
+    standings: tuple[Standing, ...]
+    not_run: tuple[NotRun, ...]
+
+    @property
+    def noise(self) -> float:
+        """The largest noise of the times."""
+        return max(standing.noise for standing in self.standings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain JSON types."""
+        return {
+            "standings": [dataclasses.asdict(standing) for standing in self.standings],
+            "not_run": {entry.name: entry.reason for entry in self.not_run},
+        }
+
+
+def contest_cases(kernels: Path | None = None) -> tuple[Case, ...]:
+    """Return the conditions that methods compete in.
+
+    Args:
+        kernels: npz file of camera-shake kernels, a condition more for each; or None.
+
+    Raises:
+        BadInputError: The file holds no kernels.
+    """
+    named = {case.name: case for cases in SUITES.values() for case in cases}
+    return (*(named[name] for name in CONDITIONS), *(levin_cases(kernels) if kernels else ()))
+
+
+def _check_names(kind: str, names: Sequence[str], registry: Mapping[str, object]) -> None:
+    for name in names:
+        if name not in registry:
+            raise unknown_name(kind, name, registry)
+
 
 def run_contest(
     contest: Contest, effort: Effort, progress: Callable[[str], None] = lambda _text: None
-) -> tuple[list[Standing], list[NotRun]]:
-    """Measure everything.
+) -> ContestResult:
+    """Measure all methods on the same pixels, and time them in the same rounds.
+
+    Args:
+        contest: Methods and photographs.
+        effort: How long to time.
+        progress: Called with a sentence about what is going on.
 
     Raises:
-        BadInputError, IntegrityError: A model that is none.
+        BadInputError: A file is no model, or a photograph is too small.
+        IntegrityError: An artifact is damaged.
     """
     standings: list[Standing] = []
     with ExitStack() as stack:
@@ -128,7 +188,7 @@ def run_contest(
                 0.0 if summary is None else summary.noise,
             )
         )
-    return standings, absent
+    return ContestResult(tuple(standings), tuple(absent))
 
 
 def _enter(contest: Contest, stack: ExitStack) -> tuple[list[Contender], list[NotRun]]:
@@ -176,7 +236,7 @@ def _on_grid(size: tuple[int, int], step: int) -> tuple[int, int]:
     return -(-size[0] // step) * step, -(-size[1] // step) * step
 
 
-def _classical(peer: ClassicalPeer, contest: Contest) -> Contender:
+def _classical(peer: ClassicalMethod, contest: Contest) -> Contender:
     frame = noise_image(contest.size).astype(np.float32) / np.float32(255)
     kernel = contest.cases[0].kernel
 

@@ -1,4 +1,4 @@
-"""Everything that the page shows, measured."""
+"""Everything that the page shows, measured: a request and the report."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
-from ensharpen_edge.artifact import Artifact, Manifest
-from ensharpen_edge.benchmarks.latency import Latency, compare_latency
-from ensharpen_edge.benchmarks.machine import Fingerprint, MachineState, fingerprint, machine_state
-from ensharpen_edge.benchmarks.operator_times import has_operator_times, operator_times
-from ensharpen_edge.benchmarks.protocol import F32
-from ensharpen_edge.benchmarks.quality import artifact_method, run_method
-from ensharpen_edge.benchmarks.suites import SUITES, Case, Pair, degraded_photos
-from ensharpen_edge.benchmarks.timing import Effort
-from ensharpen_edge.distinct_names import distinct_names
+from ensharpen_edge.arrays import F32, U8
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.artifact_manifest import Manifest
+from ensharpen_edge.benchmarks.quality.scoring import artifact_method, run_method
+from ensharpen_edge.benchmarks.quality.suites import SUITES, Case, Pair, degraded_photos
+from ensharpen_edge.benchmarks.speed.busy_machine import timing_warnings
+from ensharpen_edge.benchmarks.speed.latency import Latency, compare_latency
+from ensharpen_edge.benchmarks.speed.machine import Fingerprint, MachineState, fingerprint, machine_state
+from ensharpen_edge.benchmarks.speed.operator_times import has_operator_times, operator_times
+from ensharpen_edge.benchmarks.speed.subjects import find_artifacts
+from ensharpen_edge.benchmarks.speed.timing import Effort
 from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
-from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.files import distinct_names
 from ensharpen_edge.metrics.psnr import psnr
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.engines.registry import open_engine
 
 CONDITIONS = ("gaussian 1/0", "gaussian 1.6/2.55", "gaussian 2/2.55", "gaussian 1.2, JPEG 75")
 SHOWN = "gaussian 1.6/2.55"
-"""Condition whose pictures are shown."""
+"""Name of the condition whose pictures are shown."""
 
 _PROFILED_RUNS = 10
 
@@ -34,9 +36,9 @@ class ShownPhoto:
     """One photograph in the shown condition.
 
     Attributes:
-        name: Of it.
-        sharp, degraded: uint8 (H, W, 3).
-        outputs: By artifact.
+        name: Name of the photograph.
+        sharp, degraded: Ground truth and degraded photograph, uint8 (H, W, 3).
+        outputs: Sharpened photographs by artifact, uint8 (H, W, 3).
     """
 
     name: str
@@ -50,13 +52,13 @@ class ReportEntry:
     """One artifact.
 
     Attributes:
-        name: Of its folder.
-        manifest: Its own.
+        name: Name of its folder.
+        manifest: Manifest of the artifact.
         kib: Size of its model file.
-        psnr: By condition, mean over the photographs, dB; empty where it could not run.
+        psnr: Mean PSNR over the photographs by condition, dB; empty where it could not run.
         agreement: Smallest PSNR against the reference on any photograph, dB; None for the reference.
-        latency: Or None, and then there is a note.
-        note: What could not be measured here, and why.
+        latency: Times, or None, and then there is a note.
+        note: Sentence that says what could not be measured here, and why.
         operators: Milliseconds by operator.
     """
 
@@ -76,12 +78,13 @@ class Report:
 
     Attributes:
         entries: Artifacts, in the order given.
-        reference: Name of the one that agreement is measured against: the first in single precision that ran.
-        degraded: PSNR of what they start from, by condition, dB.
-        photos: Those that are shown.
-        count: Photographs that were measured.
-        machine, state: Where.
-        threads: Of every engine; 0 for all cores.
+        reference: Name of the artifact that agreement is measured against: the first in single precision that ran.
+        degraded: Mean PSNR of the degraded photographs by condition, dB.
+        photos: Photographs that are shown.
+        count: Number of photographs that were measured.
+        machine, state: Machine that it was measured on, its load and heat.
+        threads: CPU threads of every engine; 0 for all cores.
+        warnings: Sentences about what makes the times worth less.
     """
 
     entries: tuple[ReportEntry, ...]
@@ -92,6 +95,7 @@ class Report:
     machine: Fingerprint
     state: MachineState
     threads: int
+    warnings: tuple[str, ...] = ()
 
 
 def collect(
@@ -106,23 +110,25 @@ def collect(
     """Measure quality and speed of artifacts; what cannot be measured here is noted, nothing is dropped.
 
     Args:
-        artifacts: Folders.
-        photos: Name and sharp pixels.
+        artifacts: Artifact folders, or folders of them.
+        photos: Name and sharp pixels, uint8 (H, W, 3), of each photograph.
         size: (height, width) of the timed image.
-        threads: 0 for all cores.
-        effort: Of the timing.
-        shown: How many photographs are shown.
-        progress: Called with what is going on.
+        threads: CPU threads; 0 for all cores.
+        effort: How long to time.
+        shown: Number of photographs that are shown.
+        progress: Called with a sentence about what is going on.
 
     Raises:
-        UsageError: No photographs.
-        IntegrityError: A damaged artifact.
+        UsageError: There are no photographs.
+        IntegrityError: An artifact is damaged.
+        BadInputError: There are no artifacts.
     """
     if not photos:
         raise UsageError("a report needs at least one photograph")
     cases = {case.name: case for suite in SUITES.values() for case in suite}
     chosen = [cases[name] for name in CONDITIONS]
     pairs = {case.name: list(degraded_photos(photos, case)) for case in chosen}
+    artifacts = find_artifacts(artifacts)
     progress("timing")
     rows, idle = compare_latency(
         artifacts, size, threads, effort, progress=lambda done: progress(f"timing, round {done}")
@@ -151,19 +157,20 @@ def collect(
     return Report(
         tuple(_with_agreement(entry, reference, pictures) for entry in entries),
         reference,
-        {name: float(np.mean([_psnr(p.degraded, p.sharp) for p in rows])) for name, rows in pairs.items()},
+        {name: float(np.mean([_psnr(p.degraded, p.sharp) for p in made])) for name, made in pairs.items()},
         tuple(_shown(pairs[SHOWN][:shown], pictures)),
         len(photos),
         fingerprint(),
         machine_state(),
         threads,
+        timing_warnings(max((row.summary.noise for row in rows), default=0.0), all(row.enough for row in rows)),
     )
 
 
 def _quality(
     artifact: Artifact, cases: Sequence[Case], pairs: dict[str, list[Pair]]
 ) -> tuple[dict[str, float], list[F32]]:
-    """Mean PSNR by condition, and the outputs of the shown one."""
+    """Return the mean PSNR by condition, and the outputs in the shown one."""
     values, kept = {}, []
     with open_engine(artifact) as engine:
         method = artifact_method(artifact, engine)

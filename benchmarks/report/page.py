@@ -8,14 +8,16 @@ import json
 from importlib import resources
 from string import Template
 
-from ensharpen_edge.benchmarks.latency import EQUAL
+from ensharpen_edge.benchmarks.quality.busiest_crop import busiest_crop
 from ensharpen_edge.benchmarks.report.charts import latency_chart, sensitivity_chart, trade_off_chart
 from ensharpen_edge.benchmarks.report.collect import SHOWN, Report, ReportEntry, ShownPhoto
-from ensharpen_edge.benchmarks.report.pictures import busiest_crop, data_address, heat_map
+from ensharpen_edge.benchmarks.report.pictures import data_address, heat_map
+from ensharpen_edge.benchmarks.speed.latency import EQUAL
+from ensharpen_edge.visible_text import one_line
 
 
 def render_report(report: Report) -> str:
-    """The whole page."""
+    """Return the whole page."""
     template = Template(resources.files("ensharpen_edge.benchmarks.report").joinpath("page.html").read_text("utf-8"))
     machine = report.machine
     lead = (
@@ -23,10 +25,10 @@ def render_report(report: Report) -> str:
         f"{'all' if not report.threads else report.threads} thread{'' if report.threads == 1 else 's'}"
     )
     return template.substitute(
-        lead=html.escape(lead),
+        lead=_text(lead),
         summary=_summary(report),
         photos="".join(_photo(number, photo) for number, photo in enumerate(report.photos)),
-        shown=html.escape(SHOWN),
+        shown=_text(SHOWN),
         crops="".join(_crops(photo) for photo in report.photos),
         latency=latency_chart(report.entries) or "<p>Nothing could be timed here.</p>",
         splits=_splits(report),
@@ -37,8 +39,23 @@ def render_report(report: Report) -> str:
     )
 
 
+def _text(text: str) -> str:
+    """Return text for the page, in elements and attributes alike."""
+    return html.escape(one_line(text), quote=True)
+
+
+def _json(data: object) -> str:
+    """Return JSON for a script element, which ends at the first `</script>`, even inside a string."""
+    return json.dumps(data).replace("<", "\\u003c")
+
+
+def _option(name: str, selected: bool) -> str:
+    """Return a choice; its value is stated, since browsers squeeze the spaces of an option's text."""
+    return f'<option value="{_text(name)}"{" selected" if selected else ""}>{_text(name)}</option>'
+
+
 def _table(headings: list[str], rows: list[list[str]]) -> str:
-    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
+    head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -59,7 +76,7 @@ def _summary(report: Report) -> str:
     rows = [["degraded input", "", *(f"{report.degraded[c]:.2f}" for c in conditions), *[""] * 6]]
     for entry in report.entries:
         latency = entry.latency
-        cells = [html.escape(entry.name), f"{entry.kib:.0f}"]
+        cells = [_text(entry.name), f"{entry.kib:.0f}"]
         cells += [f"{entry.psnr[c]:.2f}" if c in entry.psnr else "&ndash;" for c in conditions]
         cells.append("" if entry.agreement is None else _decibels(entry.agreement))
         if latency is None:
@@ -74,7 +91,7 @@ def _summary(report: Report) -> str:
                 "" if latency.peak_mib is None else f"{latency.peak_mib:.0f}",
             ]
         rows.append(cells)
-    notes = "".join(f"<li>{html.escape(e.name)}: {html.escape(e.note)}</li>" for e in report.entries if e.note)
+    notes = "".join(f"<li>{_text(e.name)}: {_text(e.note)}</li>" for e in report.entries if e.note)
     return _table(headings, rows) + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
@@ -82,13 +99,13 @@ def _photo(number: int, photo: ShownPhoto) -> str:
     versions = {"degraded": photo.degraded, **photo.outputs, "ground truth": photo.sharp}
     names = list(versions)
     right = names[1] if len(names) > 2 else names[-1]
-    sources = json.dumps({name: data_address(pixels) for name, pixels in versions.items()})
+    sources = _json({one_line(name): data_address(pixels) for name, pixels in versions.items()})
     height, width = photo.sharp.shape[:2]
     options = {
-        side: "".join(f"<option{' selected' if name == chosen else ''}>{html.escape(name)}</option>" for name in names)
+        side: "".join(_option(name, name == chosen) for name in names)
         for side, chosen in (("left", "degraded"), ("right", right))
     }
-    name = html.escape(photo.name)
+    name = _text(photo.name)
     return (
         f'<figure class="slider"><script type="application/json">{sources}</script>'
         f'<div class="stage" style="--cut:50%;aspect-ratio:{width}/{height}">'
@@ -108,20 +125,20 @@ def _crops(photo: ShownPhoto) -> str:
     for name, pixels in {"degraded": photo.degraded, **photo.outputs}.items():
         crop = pixels[rows, columns]
         cells.append(
-            f'<figure class="crop"><img src="{data_address(crop)}" alt="{html.escape(name)}">'
-            f'<img src="{data_address(heat_map(crop, truth))}" alt="error of {html.escape(name)}">'
-            f"<figcaption>{html.escape(name)}</figcaption></figure>"
+            f'<figure class="crop"><img src="{data_address(crop)}" alt="{_text(name)}">'
+            f'<img src="{data_address(heat_map(crop, truth))}" alt="error of {_text(name)}">'
+            f"<figcaption>{_text(name)}</figcaption></figure>"
         )
     cells.append(
         f'<figure class="crop"><img src="{data_address(truth)}" alt="ground truth">'
         f"<figcaption>ground truth</figcaption></figure>"
     )
-    return f"<h3>{html.escape(photo.name)}</h3><div class='crops'>{''.join(cells)}</div>"
+    return f"<h3>{_text(photo.name)}</h3><div class='crops'>{''.join(cells)}</div>"
 
 
 def _splits(report: Report) -> str:
     rows = [
-        [html.escape(entry.name), *(f"{step:.1f}" for step in dataclasses.astuple(entry.latency.split))]
+        [_text(entry.name), *(f"{step:.1f}" for step in dataclasses.astuple(entry.latency.split))]
         for entry in report.entries
         if entry.latency is not None and entry.latency.split is not None
     ]
@@ -135,11 +152,11 @@ def _operators(report: Report) -> str:
             continue
         total = sum(entry.operators.values())
         rows = [
-            [html.escape(name), f"{ms:.2f}", f'<span class="bar" style="--share:{ms / total:.3f}"></span>']
+            [_text(name), f"{ms:.2f}", f'<span class="bar" style="--share:{ms / total:.3f}"></span>']
             for name, ms in entry.operators.items()
         ]
         table = _table(["operator", "ms", "share"], rows)
-        parts.append(f"<details><summary>{html.escape(entry.name)}</summary>{table}</details>")
+        parts.append(f"<details><summary>{_text(entry.name)}</summary>{table}</details>")
     return "".join(parts) or "<p>No artifact here is timed operator by operator.</p>"
 
 
@@ -154,7 +171,7 @@ def _quantization(report: Report) -> str:
             f"{layers} of {layers + len(details['float_layers'])} layers in codes, ranges {details['method']}, "
             f"rounding {details['rounding']}; calibration {(entry.manifest.calibration_key or '')[:12]}"
         )
-        parts.append(f"<h3>{html.escape(entry.name)}</h3><p>{html.escape(facts)}</p>{sensitivity_chart(entry)}")
+        parts.append(f"<h3>{_text(entry.name)}</h3><p>{_text(facts)}</p>{sensitivity_chart(entry)}")
     return "".join(parts) or "<p>No artifact here is quantized by a calibration.</p>"
 
 
@@ -178,7 +195,7 @@ def _origin(entry: ReportEntry) -> list[str]:
         str(manifest.build.get("created", "")),
         tools,
     ]
-    return [html.escape(cell) for cell in cells]
+    return [_text(cell) for cell in cells]
 
 
 def _decibels(value: float) -> str:

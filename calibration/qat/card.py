@@ -23,7 +23,7 @@ def quantized_card(run: QatRun, score: QatScore, stated: Statement) -> dict[str,
         stated: Licence and origin.
     """
     trainer, parent = run.trainer, run.parent
-    config, progress = trainer.config, trainer.progress
+    config, standing = trainer.config, trainer.standing
     zero = "symmetric" if config.places.symmetric else "any zero"
     return {
         "name": run.name,
@@ -46,9 +46,9 @@ def quantized_card(run: QatRun, score: QatScore, stated: Statement) -> dict[str,
             "megapixels": round(run.gathered.megapixels, 1),
             "degradation": trainer.degradation,
             "settings": config.to_dict(),
-            "steps": progress.step,
-            "best_step": progress.best_step,
-            "minutes": round(progress.seconds / 60, 1),
+            "steps": standing.step,
+            "best_step": standing.best_step,
+            "minutes": round(standing.seconds / 60, 1),
             "device": device_name(trainer.device),
             "version": __version__,
         },

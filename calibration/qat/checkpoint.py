@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.calibration.qat.placement import Placement, find_placement
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.files import sha256_of, whole_file
 
 if TYPE_CHECKING:
     from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph

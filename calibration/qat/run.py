@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ensharpen_edge.calibration.qat.validation import QatScore, outputs_of, vali
 from ensharpen_edge.calibration.run import graph_hash, refuse_enlarging
 from ensharpen_edge.models.checkpoint import Checkpoint
 from ensharpen_edge.models.config import HEAD_SCALES
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.training.launch import Hardware, start
 from ensharpen_edge.training.provenance import Statement
 from ensharpen_edge.training.run import DataPaths, Gathered, gather
@@ -69,7 +69,7 @@ def prepare_run(
     folder: Path,
     hardware: Hardware,
     intervals: Intervals,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = no_progress,
 ) -> QatRun:
     """Load the photographs and set the run up.
 
@@ -81,7 +81,7 @@ def prepare_run(
         folder: Of the run.
         hardware: Device and threads.
         intervals: How often it reports, validates and saves.
-        progress: Called with (done, total) while photographs are decoded.
+        progress: Told how many photographs are decoded.
 
     Raises:
         UsageError: A network that enlarges, or with operators or crops that cannot be trained so.

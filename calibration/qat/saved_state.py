@@ -10,10 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import IntegrityError
-from ensharpen_edge.training.state import Progress, RunState, load_state, save_state
-from ensharpen_edge.whole_file import write_file
+from ensharpen_edge.files import sha256_of, write_file
+from ensharpen_edge.training.state import RunState, Standing, load_state, save_state
 
 POINTER = "state.json"
 _HINT = "choose another --out, and start from the beginning"
@@ -24,21 +23,21 @@ def has_state(folder: Path) -> bool:
     return (folder / POINTER).exists()
 
 
-def save_run(folder: Path, state: RunState, progress: Progress, settings: dict[str, Any]) -> None:
+def save_run(folder: Path, state: RunState, standing: Standing, settings: dict[str, Any]) -> None:
     """Write the state of a step.
 
     Raises:
         BadInputError: It cannot be written; the earlier one is untouched.
     """
-    path = folder / f"state-{progress.step:07d}.safetensors"
-    save_state(path, state, progress, settings)
+    path = folder / f"state-{standing.step:07d}.safetensors"
+    save_state(path, state, standing, settings)
     write_file(folder / POINTER, json.dumps({"file": path.name, "sha256": sha256_of(path)}).encode())
     for older in folder.glob("state-*.safetensors"):
         if older != path:
             older.unlink(missing_ok=True)
 
 
-def load_run(folder: Path, state: RunState, settings: dict[str, Any]) -> Progress:
+def load_run(folder: Path, state: RunState, settings: dict[str, Any]) -> Standing:
     """Restore what `save_run` wrote, in place.
 
     Raises:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.calibration.qat.channel_percentiles import equalised_by_percentile
 from ensharpen_edge.calibration.qat.config import QatConfig
 from ensharpen_edge.calibration.qat.crop_pool import CropPool
@@ -21,6 +20,7 @@ from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
 from ensharpen_edge.calibration.qat.saved_state import has_state, load_run, save_run
 from ensharpen_edge.calibration.qat.validation import QatScore, outputs_of, validate_quantized
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.files import sha256_of
 from ensharpen_edge.training.batches import Batch
 from ensharpen_edge.training.clock import Clock
 from ensharpen_edge.training.config import TrainConfig
@@ -28,7 +28,7 @@ from ensharpen_edge.training.ema import WeightAverage
 from ensharpen_edge.training.interruption import InterruptedRun, Interruption
 from ensharpen_edge.training.log import Report, RunLog
 from ensharpen_edge.training.schedule import cosine_with_warmup
-from ensharpen_edge.training.state import Progress, RunState, load_weights, save_weights
+from ensharpen_edge.training.state import RunState, Standing, load_weights, save_weights
 from ensharpen_edge.training.trainer import Intervals, Materials
 
 EQUALISED_CROPS = 64
@@ -55,7 +55,7 @@ class QatTrainer:
     Attributes:
         network: The network in training.
         degradation: What the crops go through; see `DegradationMix.to_dict`.
-        progress: Where the run stands.
+        standing: Where the run stands.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class QatTrainer:
             eps=_EPSILON,
         )
         self.state = RunState({"network": self.network}, {"network": self.optimizer}, self.average)
-        self.progress = Progress(stage_steps=(config.steps,))
+        self.standing = Standing(stage_steps=(config.steps,))
 
     @property
     def best_file(self) -> Path:
@@ -117,16 +117,16 @@ class QatTrainer:
         """
         if not has_state(self.folder):
             return False
-        progress = load_run(self.folder, self.state, self._settings())
-        if not self.best_file.exists() or progress.best_sha256 != sha256_of(self.best_file):
+        standing = load_run(self.folder, self.state, self._settings())
+        if not self.best_file.exists() or standing.best_sha256 != sha256_of(self.best_file):
             # Without the weights of the best validation there has been none yet.
-            progress = Progress(progress.step, progress.stage_steps, seconds=progress.seconds)
-        self.progress = progress
+            standing = Standing(standing.step, standing.stage_steps, seconds=standing.seconds)
+        self.standing = standing
         return True
 
     def save(self) -> None:
         """Write the state."""
-        save_run(self.folder, self.state, self.progress, self._settings())
+        save_run(self.folder, self.state, self.standing, self._settings())
 
     def _settings(self) -> dict[str, Any]:
         """What a state belongs to."""
@@ -166,7 +166,7 @@ class QatTrainer:
         return self.best_network()
 
     def _loop(self, log: RunLog, interruption: Interruption) -> None:
-        total, clock = self.config.steps, Clock(self.progress.seconds)
+        total, clock = self.config.steps, Clock(self.standing.seconds)
         parent = outputs_of(self.parent, self.materials.validation)
         every = max(1, total // self.intervals.validations)
         next_save = time.monotonic() + self.intervals.save_minutes * 60
@@ -174,8 +174,8 @@ class QatTrainer:
         for batch in clock.waiting(self._batches()):
             terms = self.step(batch)
             clock.count(terms, pixels)
-            self.progress = dataclasses.replace(self.progress, seconds=clock.total)
-            step, ended = self.progress.step, self.progress.step == total
+            self.standing = dataclasses.replace(self.standing, seconds=clock.total)
+            step, ended = self.standing.step, self.standing.step == total
             if step % self.intervals.log_steps == 0 or ended:
                 log.add({"step": step, "of": total, "stage": self.config.placement, **clock.record()})
             if step % every == 0 or ended:
@@ -188,12 +188,12 @@ class QatTrainer:
             if interruption.asked:
                 self.save()
                 raise InterruptedRun
-        if self.progress.best_psnr == float("-inf"):
+        if self.standing.best_psnr == float("-inf"):
             self._keep_best(log, validate_quantized(self.averaged_network(), parent, self.materials.validation))
             self.save()
 
     def _batches(self) -> Iterator[Batch]:
-        for step in range(self.progress.step, self.config.steps):
+        for step in range(self.standing.step, self.config.steps):
             yield self.pool.batch(step)
 
     def step(self, batch: Batch) -> dict[str, float]:
@@ -202,7 +202,7 @@ class QatTrainer:
         Raises:
             BadInputError: Loss or gradient is not finite; names step and photographs.
         """
-        config, number = self.config, self.progress.step
+        config, number = self.config, self.standing.step
         for group in self.optimizer.param_groups:
             peak = group["peak"]
             group["lr"] = cosine_with_warmup(number, config.steps, peak, config.warm_up, peak * config.floor)
@@ -221,7 +221,7 @@ class QatTrainer:
             )
         self.optimizer.step()
         self.average.update(self.network)
-        self.progress = dataclasses.replace(self.progress, step=number + 1)
+        self.standing = dataclasses.replace(self.standing, step=number + 1)
         return {"loss": float(loss.detach()), **{name: float(term.detach()) for name, term in terms.items()}}
 
     def averaged_network(self) -> QuantizedGraph:
@@ -231,19 +231,19 @@ class QatTrainer:
         return network.eval()
 
     def _keep_best(self, log: RunLog, score: QatScore) -> None:
-        if score.after > self.progress.best_psnr:
+        if score.after > self.standing.best_psnr:
             save_weights(self.best_file, self.average)
-            self.progress = dataclasses.replace(
-                self.progress,
+            self.standing = dataclasses.replace(
+                self.standing,
                 best_psnr=score.after,
-                best_step=self.progress.step,
+                best_step=self.standing.step,
                 best_start=score.before,
                 best_cases={name: (before, after) for name, (before, _, after) in score.cases.items()},
                 best_sha256=sha256_of(self.best_file),
             )
         log.add(
             {
-                "step": self.progress.step,
+                "step": self.standing.step,
                 "of": self.config.steps,
                 "val_degraded": round(score.before, 4),
                 "val_psnr": round(score.after, 4),
@@ -256,6 +256,6 @@ class QatTrainer:
     def best_network(self) -> QuantizedGraph:
         """The averaged network of the best validation, in evaluation mode."""
         network = self.averaged_network()
-        if self.best_file.exists() and self.progress.best_sha256 == sha256_of(self.best_file):
+        if self.best_file.exists() and self.standing.best_sha256 == sha256_of(self.best_file):
             load_weights(self.best_file, network)
         return network.eval()

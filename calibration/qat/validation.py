@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ensharpen_edge.judging.limits import EQUAL_PSNR
 from ensharpen_edge.metrics.psnr import psnr
-from ensharpen_edge.training.validation import EQUAL, TOGETHER, ValidationSet
+from ensharpen_edge.training.validation import TOGETHER, ValidationSet
 
 F32 = NDArray[np.float32]
 
@@ -75,4 +76,4 @@ def validate_quantized(network: nn.Module, parent: F32, data: ValidationSet) -> 
 
 def _against(image: F32, truth: F32) -> float:
     # Not `min`: NaN has to stay one.
-    return float(np.minimum(EQUAL, psnr(image, truth, data_range=1.0)))
+    return float(np.minimum(EQUAL_PSNR, psnr(image, truth, data_range=1.0)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress
 
-from ensharpen_edge.console import progress, stderr, stdout
+from ensharpen_edge.console import progress, show_progress, stderr, stdout
 from ensharpen_edge.errors import UsageError, require
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def quantize(
     from ensharpen_edge.calibration.qat.run import prepare_run
     from ensharpen_edge.calibration.qat.saved_state import has_state
     from ensharpen_edge.data.cache import default_cache
-    from ensharpen_edge.export.targets.onnx import verified_graph
+    from ensharpen_edge.export.graph.onnx_graph import verified_graph
     from ensharpen_edge.models.checkpoint import find_checkpoint
+    from ensharpen_edge.models.student_network import StudentNetwork
     from ensharpen_edge.training.interruption import InterruptedRun
     from ensharpen_edge.training.launch import Hardware
     from ensharpen_edge.training.provenance import remember_statement
@@ -78,33 +79,23 @@ def quantize(
     if has_state(folder) and not resume:
         raise UsageError(f"{folder} holds a run already", hint="add --resume, or choose another --out")
     paths = DataPaths(data, validation, tuple(evaluation or ()), cache or default_cache())
-    model, _ = verified_graph(parent.network, None)
-    with progress() as bar:
-        task = bar.add_task("decoding", total=None)
-        run = prepare_run(
-            model,
-            parent,
-            paths,
-            config,
-            folder,
-            Hardware(accelerator, threads, 0),
-            Intervals(),
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    model, _ = verified_graph(StudentNetwork.of_checkpoint(parent), None)
+    with show_progress() as tell:
+        run = prepare_run(model, parent, paths, config, folder, Hardware(accelerator, threads, 0), Intervals(), tell)
     resumed = run.trainer.resume()
     stated = remember_statement(folder, licence, source)
     _introduce(run, resumed, resume)
     with progress() as bar:
-        task = bar.add_task("training", total=steps, completed=run.trainer.progress.step)
+        task = bar.add_task("training", total=steps, completed=run.trainer.standing.step)
         try:
             network = run.trainer.run(lambda record: _report(bar, task, record), tensorboard=tensorboard)
         except InterruptedRun:
-            stderr().print(f"interrupted at step {run.trainer.progress.step}, saved in {folder}; go on with --resume")
+            stderr().print(f"interrupted at step {run.trainer.standing.step}, saved in {folder}; go on with --resume")
             raise
     path, score = run.write(network, stated)
     stdout().print(
         f"{path}  validation {score.after:.2f} dB (float {score.parent:.2f} dB, input {score.before:.2f} dB), step "
-        f"{run.trainer.progress.best_step}"
+        f"{run.trainer.standing.best_step}"
     )
 
 
@@ -117,7 +108,7 @@ def _introduce(run: QatRun, resumed: bool, wanted: bool) -> None:
         f"{run.gathered.photographs} training photographs, {run.gathered.megapixels:.0f} megapixels"
     )
     if resumed:
-        console.print(f"resumed at step {trainer.progress.step} of {trainer.config.steps}")
+        console.print(f"resumed at step {trainer.standing.step} of {trainer.config.steps}")
     elif wanted:
         console.print(f"{trainer.folder} holds no state: starting from the beginning")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ensharpen_edge.commands.quantize import quantize
 from ensharpen_edge.console import run_command
-from ensharpen_edge.training.cli import app
+from ensharpen_edge.training.commands import app
 
 app.command()(quantize)
 

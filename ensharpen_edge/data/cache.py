@@ -13,18 +13,19 @@ import mmap
 import os
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.data.duplicates import fingerprint
-from ensharpen_edge.data.photos import PhotoSet, list_photos, unread_pictures
+from ensharpen_edge.data.photos import PhotoSet, unread_pictures
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.files import whole_file
 from ensharpen_edge.imaging.decode import read_photo
-from ensharpen_edge.imaging.photo import U8
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.imaging.photo_folder import photo_files
+from ensharpen_edge.progress import Progress, no_progress
 
 _VERSION = 1
 _ABANDONED = 24 * 3600.0
@@ -32,28 +33,28 @@ _ABANDONED = 24 * 3600.0
 
 
 def default_cache() -> Path:
-    """`$XDG_CACHE_HOME/ensharpen-edge/photos`, by default below `~/.cache`."""
+    """Return `$XDG_CACHE_HOME/ensharpen-edge/photos`, by default below `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ensharpen-edge" / "photos"
 
 
 def load_photos(
     folder: Path,
     minimum_side: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
     cache: Path | None = None,
 ) -> PhotoSet:
-    """Every usable photograph of a folder. Unreadable and too small ones are skipped and named.
+    """Return every usable photograph of a folder. Unreadable and too small ones are skipped and named.
 
     Args:
         folder: Searched recursively.
         minimum_side: Photographs with a shorter side are skipped.
-        progress: Called with (done, total) while files are decoded.
+        progress: Told how many files are decoded.
         cache: Folder of the decoded pixels; None decodes into memory.
 
     Raises:
         BadInputError: Nothing usable is left, or the cache cannot be written.
     """
-    paths = list_photos(folder)
+    paths = photo_files(folder)
     if cache is None:
         photos = _decode(folder, paths, progress, _InMemory())
     else:
@@ -82,7 +83,7 @@ def release_pages(image: U8) -> None:
 
 
 def cache_key(folder: Path, paths: list[Path]) -> str:
-    """Names, sizes and times of the files, hashed."""
+    """Return the hash of names, sizes and times of the files."""
     digest = hashlib.sha256(f"{_VERSION}\n".encode() + os.fsencode(folder.resolve()) + b"\n")
     for path in paths:
         try:
@@ -119,7 +120,7 @@ class _ToFile:
 def _decode(
     folder: Path,
     paths: list[Path],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
     sink: _InMemory | _ToFile,
     shapes: list[tuple[int, int]] | None = None,
 ) -> PhotoSet:
@@ -140,12 +141,11 @@ def _decode(
             images.append(sink.add(rgb))
             if shapes is not None:
                 shapes.append((rgb.shape[0], rgb.shape[1]))
-        if progress:
-            progress(done, len(paths))
+        progress("decoding", done, len(paths))
     return PhotoSet(tuple(names), tuple(images), tuple(fingerprints), tuple(skipped))
 
 
-def _load_cached(folder: Path, paths: list[Path], progress: Callable[[int, int], None] | None, cache: Path) -> PhotoSet:
+def _load_cached(folder: Path, paths: list[Path], progress: Progress, cache: Path) -> PhotoSet:
     key = cache_key(folder, paths)
     index_path, pixels_path = cache / f"{key}.json", cache / f"{key}.u8"
     index = _read_index(index_path, pixels_path)
@@ -173,7 +173,7 @@ def _load_cached(folder: Path, paths: list[Path], progress: Callable[[int, int],
 
 
 def _read_index(index_path: Path, pixels_path: Path) -> dict[str, Any] | None:
-    """The index of a complete cache, or None: a damaged one is simply made again."""
+    """Return the index of a complete cache, or None: a damaged one is simply made again."""
     try:
         index: dict[str, Any] = json.loads(index_path.read_text(encoding="utf-8"))
         expected = sum(height * width * 3 for height, width in index["shapes"])
@@ -185,7 +185,7 @@ def _read_index(index_path: Path, pixels_path: Path) -> dict[str, Any] | None:
 def _write_cache(
     folder: Path,
     paths: list[Path],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
     index_path: Path,
     pixels_path: Path,
 ) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _write_cache(
 
 
 def _identity(folder: Path) -> str:
-    """Of a folder among all machines that share a cache: copies of one data set may have one path on each of them."""
+    """Return what tells a folder from those of other machines that share a cache, where its path may be the same."""
     status = folder.stat()
     return f"{socket.gethostname()} {folder.resolve()} {status.st_dev}:{status.st_ino}"
 

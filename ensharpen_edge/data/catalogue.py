@@ -14,7 +14,7 @@ from ensharpen_edge.errors import UsageError, unknown_name
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One download.
+    """A file of a set.
 
     Attributes:
         url: http or https.
@@ -33,11 +33,11 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class RemoteSet:
-    """One set.
+    """A public photograph set.
 
     Attributes:
-        name: For the command line.
-        what: One line.
+        name: Name on the command line.
+        what: Description in one line.
         licence: Terms of use.
         page: Where the publisher describes it.
         files: Its downloads.
@@ -51,7 +51,7 @@ class RemoteSet:
 
 
 def load_catalogue(path: Path | None = None) -> dict[str, RemoteSet]:
-    """The sets of a catalogue file, by name; by default of the one that ships.
+    """Return the sets of a catalogue file, by name; by default of the one that ships.
 
     Raises:
         UsageError: Not a readable catalogue.
@@ -81,7 +81,7 @@ def _file(entry: dict[str, Any]) -> RemoteFile:
 
 
 def find_set(name: str, catalogue: dict[str, RemoteSet]) -> RemoteSet:
-    """The set called `name`.
+    """Return the set called `name`.
 
     Raises:
         UsageError: No such set; names the nearest.

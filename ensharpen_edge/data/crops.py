@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.imaging.photo import U8
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Crops:
 
 
 def oriented(crop: U8, orientation: int) -> U8:
-    """One of the 8 flips and quarter turns of (H, W, ...)."""
+    """Return one of the 8 flips and quarter turns of (H, W, ...)."""
     turned = np.rot90(crop, orientation % 4)
     return turned[:, ::-1] if orientation >= 4 else turned
 
@@ -49,7 +49,7 @@ class CropSampler:
         self._areas = torch.tensor([float(i.shape[0] * i.shape[1]) for i in photos.images])
 
     def draw(self, count: int, generator: torch.Generator) -> Crops:
-        """`count` crops; all randomness comes from `generator` (CPU)."""
+        """Draw `count` crops; all randomness comes from `generator` (CPU)."""
         index = torch.multinomial(self._areas, count, replacement=True, generator=generator).tolist()
         place = torch.rand(count, 2, generator=generator).tolist()
         turn = torch.randint(0, 8, (count,), generator=generator).tolist()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.errors import BadInputError, require
-from ensharpen_edge.imaging.photo import U8
 
 SAME_PICTURE = 6
 """Hashes of 64 bits that differ in at most so many show the same picture: resizing and recompression flip 0 to 4, and
@@ -15,7 +15,7 @@ unrelated photographs differ in about 32."""
 
 
 def fingerprint(rgb: U8) -> int:
-    """64-bit DCT hash (pHash) of a photograph, uint8 (H, W, 3).
+    """Return 64-bit DCT hash (pHash) of a photograph, uint8 (H, W, 3).
 
     Raises:
         MissingToolError: ImageHash is not installed.
@@ -28,7 +28,7 @@ def fingerprint(rgb: U8) -> int:
 
 
 def find_overlap(first: PhotoSet, second: PhotoSet) -> list[tuple[str, str]]:
-    """Pairs of names, one of each set, that show the same picture."""
+    """Return pairs of names, one of each set, that show the same picture."""
     if not first.fingerprints or not second.fingerprints:
         return []
     a = np.array(first.fingerprints, dtype=np.uint64)
@@ -42,8 +42,8 @@ def refuse_overlap(training: PhotoSet, other: PhotoSet, what: str) -> None:
     """Stop when a photograph is in both sets.
 
     Args:
-        training: What is trained on.
-        other: What judges.
+        training: Photographs that are trained on.
+        other: Photographs that judge.
         what: Name of the other set, for the message.
 
     Raises:

@@ -11,17 +11,14 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
+from ensharpen_edge.progress import Progress, no_progress
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60.0
-
-Show = Callable[[int, int], None]
-"""(bytes done, bytes in all or 0)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Checksum:
 
 
 def file_checksum(path: Path, kind: str) -> str:
-    """Hash of a file, hexadecimal."""
+    """Return the hash of a file, hexadecimal."""
     digest = hashlib.new(kind, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -50,7 +47,7 @@ def file_checksum(path: Path, kind: str) -> str:
     return digest.hexdigest()
 
 
-def download(url: str, path: Path, checksum: Checksum | None, show: Show = lambda _done, _all: None) -> Path:
+def download(url: str, path: Path, checksum: Checksum | None, progress: Progress = no_progress) -> Path:
     """Fetch one file; an interrupted download goes on where it stopped.
 
     The part that has arrived is kept as `NAME.part`, and renamed when its hash is right. A server that cannot send
@@ -59,8 +56,8 @@ def download(url: str, path: Path, checksum: Checksum | None, show: Show = lambd
     Args:
         url: http, https or file.
         path: Where the file goes; one that is there and right is kept.
-        checksum: What it must hash to; None skips the check.
-        show: Called while bytes arrive.
+        checksum: Hash that the file must have; None skips the check.
+        progress: Told how many bytes have arrived.
 
     Raises:
         BadInputError: The server or the disk failed; calling again goes on.
@@ -71,7 +68,7 @@ def download(url: str, path: Path, checksum: Checksum | None, show: Show = lambd
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _receive(url, part, show)
+        _receive(url, part, progress)
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         got = part.stat().st_size if part.exists() else 0
         raise BadInputError(
@@ -87,7 +84,7 @@ def download(url: str, path: Path, checksum: Checksum | None, show: Show = lambd
     return path
 
 
-def _receive(url: str, part: Path, show: Show) -> None:
+def _receive(url: str, part: Path, progress: Progress) -> None:
     have = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={have}-"} if have else {}
     try:
@@ -106,7 +103,7 @@ def _receive(url: str, part: Path, show: Show) -> None:
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 received += len(chunk)
-                show(received, total)
+                progress(part.stem, received, total)
         if total and received < total:
             raise http.client.IncompleteRead(b"", total - received)
 

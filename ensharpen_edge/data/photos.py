@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.imaging.decode import SUFFIXES
-from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.imaging.photo_folder import walk_folders
 
 HOLD_OUT_ONE_IN = 16
 """One photograph in so many is kept for validation."""
@@ -42,7 +41,7 @@ class PhotoSet:
         return float(sum(image.shape[0] * image.shape[1] for image in self.images)) / 1e6
 
     def subset(self, keep: Callable[[str], bool]) -> PhotoSet:
-        """The photographs whose name `keep` accepts."""
+        """Return the photographs whose name `keep` accepts."""
         chosen = [index for index, name in enumerate(self.names) if keep(name)]
         return PhotoSet(
             tuple(self.names[index] for index in chosen),
@@ -52,24 +51,9 @@ class PhotoSet:
         )
 
     def split(self) -> tuple[PhotoSet, PhotoSet]:
-        """Those to train on, and those held out (`held_out_of`)."""
+        """Return the photographs to train on, and those held out (`held_out_of`)."""
         held_out = held_out_of(self.names)
         return self.subset(lambda name: name not in held_out), self.subset(held_out.__contains__)
-
-
-def list_photos(folder: Path) -> list[Path]:
-    """All files below `folder` with an image ending, sorted, following links.
-
-    Raises:
-        BadInputError: Not a folder, or without photographs.
-    """
-    if not folder.is_dir():
-        raise BadInputError(f"{folder}: no such folder of photographs")
-    found = [Path(base) / name for base, names in _walk(folder) for name in names]
-    photos = sorted(path for path in found if path.suffix.lower() in SUFFIXES)
-    if not photos:
-        raise BadInputError(f"{folder}: holds no photographs", hint=f"looked for {', '.join(SUFFIXES)}")
-    return photos
 
 
 _UNREAD = frozenset(
@@ -78,8 +62,8 @@ _UNREAD = frozenset(
 
 
 def unread_pictures(folder: Path) -> list[str]:
-    """A line for every kind of picture in the folder that is not read, with how many there are."""
-    endings = Counter(Path(name).suffix.lower() for _, names in _walk(folder) for name in names)
+    """Return a line for every kind of picture in the folder that is not read, with how many there are."""
+    endings = Counter(Path(name).suffix.lower() for _, names in walk_folders(folder) for name in names)
     return [
         f"{folder}: {count} file{'s' * (count > 1)} ending in {ending}: convert to one of {', '.join(SUFFIXES)}"
         for ending, count in sorted(endings.items())
@@ -87,22 +71,8 @@ def unread_pictures(folder: Path) -> list[str]:
     ]
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Every folder once, links followed: one that leads back to a folder above it would go round for ever."""
-    seen: set[str] = set()
-    for base, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(base)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        # Where a link and its target are both below the folder, the target gives the names, on every file system.
-        folders.sort(key=lambda name: (Path(base, name).is_symlink(), name))
-        yield base, names
-
-
 def is_held_out(name: str) -> bool:
-    """Whether a photograph belongs to validation: decided by its name's hash, so adding files moves nothing."""
+    """Return whether a photograph belongs to validation: decided by its name's hash, so adding files moves nothing."""
     return _hash(name) % HOLD_OUT_ONE_IN == 0
 
 
@@ -111,9 +81,10 @@ def _hash(name: str) -> int:
 
 
 def held_out_of(names: Iterable[str]) -> frozenset[str]:
-    """Those of a folder that belong to validation: by `is_held_out`, and where chance chose none of a few, one of them.
+    """Return the photographs of a folder that belong to validation.
 
-    That one is the first by its hash; where there is nothing but it, nothing is held out.
+    `is_held_out` says which. Where chance chose none of a few, it is the first by its hash; a single photograph is not
+    held out.
     """
     known = sorted(names, key=_hash)
     found = frozenset(name for name in known if is_held_out(name))

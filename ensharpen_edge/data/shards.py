@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.data.crops import CropSampler
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.errors import BadInputError, UsageError, require
 from ensharpen_edge.imaging.decode import SUFFIXES, decode_photo
-from ensharpen_edge.imaging.photo import U8
 
 
 def is_shards(data: str) -> bool:
-    """Whether `--data` names tar files: `train-{0000..0063}.tar`."""
+    """Return whether `--data` names tar files: `train-{0000..0063}.tar`."""
     return data.endswith(".tar")
 
 
@@ -59,7 +59,7 @@ class ShardConfig:
         files: The tar files.
         window: Photographs at hand at a time.
         per_step: Photographs that enter the window at each step.
-        seed: Of the order of shards, another one in every epoch.
+        seed: Seed of the order of shards, which is another one in every epoch.
         rank, world: This process reads shards rank, rank + world, ...
     """
 
@@ -76,7 +76,7 @@ class ShardSource:
     """See the module. Not for random access: steps should be asked in rising order, or the stream starts again.
 
     Attributes:
-        config: What is read.
+        config: The shards to read.
         skipped: `shard/name: reason` of the photographs that could not be used, once each.
     """
 
@@ -125,7 +125,7 @@ class ShardSource:
             self.skipped.append(line)
 
     def _samples(self) -> Iterator[tuple[str, bytes]]:
-        """Names and bytes of photographs, epoch after epoch, without end."""
+        """Yield the names and bytes of photographs, epoch after epoch, without end."""
         suffixes = {suffix.lstrip(".") for suffix in SUFFIXES}
         for epoch in itertools.count():
             order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.config.files))

@@ -18,7 +18,7 @@ class PhotoSource(Protocol):
     skipped: list[str]
 
     def sampler(self, step: int, size: int) -> CropSampler:
-        """A sampler of crops of `size` pixels over the photographs that are at hand at `step`.
+        """Return a sampler of crops of `size` pixels over the photographs that are at hand at `step`.
 
         The same step always gives the same photographs, whatever was asked before, so a resumed run sees what an
         uninterrupted one would have seen.

@@ -43,7 +43,7 @@ def _log_uniform(bounds: tuple[float, float], draw: Tensor) -> Tensor:
 
 
 def add_poisson_noise(images: Tensor, photons: Tensor, grey: Tensor, generator: torch.Generator) -> Tensor:
-    """Poisson noise on images (N, 3, H, W) in [0, 1], `photons` (N,) at white, `grey` (N,) bool; not clipped.
+    """Add Poisson noise to images (N, 3, H, W) in [0, 1], `photons` (N,) at white, `grey` (N,) bool; not clipped.
 
     Grey noise is drawn from the mean of the channels and added to each.
     """
@@ -62,7 +62,7 @@ def sample_and_add_poisson(images: Tensor, config: PoissonNoiseConfig, generator
 
 
 def add_shot_read_noise(images: Tensor, shot: Tensor, read: Tensor, generator: torch.Generator) -> Tensor:
-    """Gaussian noise of variance `shot * signal + read^2` on linear images (N, 3, H, W) in [0, 1]; not clipped."""
+    """Add Gaussian noise of variance `shot * signal + read^2` to linear images (N, 3, H, W) in [0, 1]; no clip."""
     variance = shot[:, None, None, None] * images.clamp(0.0, 1.0) + read[:, None, None, None] ** 2
     noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
     return images + variance.sqrt() * noise

@@ -19,7 +19,7 @@ def convolve(images: Tensor, kernels: Tensor, border: Border = "reflect") -> Ten
     Args:
         images: float (N, C, H, W).
         kernels: float (N, k, k) with odd k; each sums to 1.
-        border: What lies beyond the edge: mirrored pixels, the opposite side, or (`valid`) nothing, in which case the
+        border: Pixels beyond the edge: mirrored pixels, the opposite side, or (`valid`) nothing, in which case the
             result is smaller by k - 1.
 
     Returns:

@@ -25,7 +25,7 @@ class GaussianBlurConfig:
 
 
 def gaussian_kernels(sigma_x: Tensor, sigma_y: Tensor, angle: Tensor, size: int) -> Tensor:
-    """Normalised Gaussian kernels.
+    """Return normalised Gaussian kernels.
 
     Args:
         sigma_x, sigma_y: (N,) standard deviations along the kernel's own axes, pixels.

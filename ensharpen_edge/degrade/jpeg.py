@@ -91,14 +91,14 @@ def _pad_to(plane: Tensor, multiple: int) -> Tensor:
 
 
 def _halve(planes: Tensor) -> Tensor:
-    """Mean of 2x2 pixels with libjpeg's alternating rounding (bias 1, 2, 1, 2 along a row)."""
+    """Return the mean of 2x2 pixels with libjpeg's alternating rounding (bias 1, 2, 1, 2 along a row)."""
     total = F.avg_pool2d(planes, 2) * 4.0
     bias = 1.0 + (torch.arange(total.shape[-1], device=planes.device) % 2)
     return ((total + bias) / 4.0).floor()
 
 
 def _double(planes: Tensor) -> Tensor:
-    """Triangular upsampling by 2: each output pixel is 9/16, 3/16, 3/16, 1/16 of its nearest input pixels."""
+    """Return triangular upsampling by 2: each output pixel is 9/16, 3/16, 3/16, 1/16 of its nearest input pixels."""
     padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
     return F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)[..., 2:-2, 2:-2].round()
 

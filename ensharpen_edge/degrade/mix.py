@@ -1,4 +1,4 @@
-"""What a photograph goes through before the network sees it in training."""
+"""The degradation of a photograph before the network sees it in training."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class DegradationMix:
                 raise UsageError(f"mix: {name} needs at least one kind with a weight above 0")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, for cards and checkpoints."""
+        """Return plain JSON types, for cards and checkpoints."""
         return dataclasses.asdict(self)
 
 
 def mix_from_dict(values: Mapping[str, Any]) -> DegradationMix:
-    """What `to_dict` wrote, on a card for instance; fields that are missing take their defaults.
+    """Return the mix that `to_dict` wrote, on a card for instance; fields that are missing take their defaults.
 
     Raises:
         BadInputError: Not such a table.
@@ -81,7 +81,7 @@ class DegradedBatch:
     """A batch after the mix; all images float (N, 3, H, W).
 
     Attributes:
-        degraded: What the network sees.
+        degraded: Images that the network sees.
         target: The sharp photograph.
         blurred: The photograph after the blur, before noise and compression: what a denoiser should return. For
             images that were degraded twice it is the sharp photograph, since no single blur describes them.

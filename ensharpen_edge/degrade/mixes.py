@@ -87,7 +87,7 @@ shake and panning of any length; `snapshots`: `lenses and hands`, noisier and co
 
 
 def find_mix(name: str) -> DegradationMix:
-    """A mix by name.
+    """Return a mix by name.
 
     Raises:
         UsageError: There is none; names the nearest.

@@ -1,4 +1,4 @@
-"""From the path of a moving camera to a blur kernel."""
+"""Make a blur kernel from the path of a moving camera."""
 
 from __future__ import annotations
 

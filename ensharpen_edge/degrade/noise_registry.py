@@ -29,7 +29,7 @@ class Noise:
         add: (images (N, 3, H, W), config, strength 0 to 1, generator) -> noisy images, not clipped.
         config: Its distribution; None where there is nothing to draw.
         level: Name of the config's range that says how strong the noise is.
-        unit: Of that range, in the unit that recipes state it in.
+        unit: Unit that recipes state that range in.
     """
 
     add: Callable[[Tensor, Any, float, torch.Generator], Tensor]
@@ -38,7 +38,7 @@ class Noise:
     unit: float = 1.0
 
     def check_extent(self, ends: tuple[float, float]) -> None:
-        """Raises `UsageError` unless the range is two ascending positive numbers, and there is something to draw."""
+        """Raise `UsageError` unless the range is two ascending positive numbers, and there is something to draw."""
         if not self.level:
             raise UsageError("has no level, so it takes no extent")
         if not 0.0 < ends[0] <= ends[1] < float("inf"):
@@ -71,7 +71,7 @@ def _poisson(images: Tensor, config: PoissonNoiseConfig, strength: float, genera
 
 
 def _sensor(images: Tensor, config: ShotReadNoiseConfig, strength: float, generator: torch.Generator) -> Tensor:
-    """The sensor counts light, so its noise is added before the transfer curve."""
+    """Add the sensor's noise to linear light, which a sensor counts, before the transfer curve."""
     noisy = from_linear(sample_and_add_shot_read(to_linear(images), config, generator))
     return images + strength * (noisy - images)
 

@@ -6,7 +6,7 @@ from ensharpen_edge.errors import UsageError
 
 
 def check_probabilities(config: object, names: tuple[str, ...]) -> None:
-    """Raises `UsageError` where one of these fields is not from 0 to 1."""
+    """Raise `UsageError` where one of these fields is not from 0 to 1."""
     for name in names:
         if not 0.0 <= getattr(config, name) <= 1.0:
             raise UsageError(f"{name} is a probability, got {getattr(config, name)}")

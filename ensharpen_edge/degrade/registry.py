@@ -33,7 +33,7 @@ class Blur:
         sample: (config, count, generator) -> kernels (count, size, size), each summing to 1.
         extent: Name of the config's range that says how wide the blur is.
         weak_end: 0 when the first value of that range is the weakest blur, 1 when the last one is.
-        largest: Of that range; a wider kernel would not fit its size.
+        largest: Largest value of that range; a wider kernel would not fit its size.
     """
 
     config: Any
@@ -43,7 +43,7 @@ class Blur:
     weak_end: int = 0
 
     def check_extent(self, ends: tuple[float, float]) -> None:
-        """Raises `UsageError` unless the range is two ascending positive numbers that fit the kernel."""
+        """Raise `UsageError` unless the range is two ascending positive numbers that fit the kernel."""
         if not 0.0 < ends[0] <= ends[1] <= self.largest:
             raise UsageError(f"{self.extent} must be two ascending numbers from 0 to {self.largest:g}, got {ends}")
 

@@ -82,7 +82,7 @@ class SecondOrderConfig:
 
 
 def _blurs(sigma: tuple[float, float], sinc: float) -> tuple[BlurChoice, ...]:
-    """The kernel mix of Real-ESRGAN: isotropic .45, anisotropic .25, generalised .15, plateau .15."""
+    """Return the kernel mix of Real-ESRGAN: isotropic .45, anisotropic .25, generalised .15, plateau .15."""
     rest = 1.0 - sinc
     return (
         BlurChoice("isotropic gaussian", 0.45 * rest, sigma),
@@ -145,9 +145,9 @@ def second_order(images: Tensor, config: SecondOrderConfig, generator: torch.Gen
     Borders are mirrored, so the outer pixels of the result should be trimmed by the caller.
 
     Args:
-        images: At least 32 pixels a side.
+        images: Images of at least 32 pixels a side.
         config: The distribution.
-        generator: On the images' device.
+        generator: Random generator on the images' device.
         strength: 0 to 1, scales blur, shrinking and noise.
     """
     dice = _Dice(generator)

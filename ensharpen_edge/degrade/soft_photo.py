@@ -21,7 +21,7 @@ def gate_cases(task: str) -> tuple[tuple[float, float], ...]:
     """(blur sigma in pixels, noise sigma in code values) that exports are judged on, all in every training range.
 
     Args:
-        task: Of the network.
+        task: Task of the network.
     """
     if task.startswith("upscale"):
         return _SMALL
@@ -34,7 +34,7 @@ def to_eight_bit(images: Tensor) -> Tensor:
 
 
 def soft_photo(sharp: Tensor, blur: float, noise: float, generator: torch.Generator) -> Tensor:
-    """Isotropic Gaussian blur with mirrored borders, white noise, 8 bits.
+    """Degrade with isotropic Gaussian blur (mirrored borders), white noise, and 8 bits.
 
     Args:
         sharp: float (N, 3, H, W) in [0, 1].

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.imaging.decode import read_photo
-from ensharpen_edge.imaging.photo import U8
 
 
 def bundled_photos() -> list[tuple[str, U8]]:
@@ -17,9 +17,3 @@ def bundled_photos() -> list[tuple[str, U8]]:
 
 WINDOWS = ((128, 128), (64, 200), (192, 72))
 """(height, width) of the windows that exports are compared with their network on: square, wide, tall."""
-
-
-def centre_window(photo: U8, height: int, width: int) -> U8:
-    """The middle of a photograph, (height, width, 3) or as much as there is."""
-    top, left = max(0, (photo.shape[0] - height) // 2), max(0, (photo.shape[1] - width) // 2)
-    return photo[top : top + height, left : left + width]

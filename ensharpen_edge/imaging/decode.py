@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.errors import BadInputError, EnsharpenError
 from ensharpen_edge.imaging.headers import Header, read_header
 from ensharpen_edge.imaging.limits import check_limits
 from ensharpen_edge.imaging.opening import NotThisFormatError, opened
-from ensharpen_edge.imaging.photo import U8, Photo
+from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.imaging.tiff_layout import check_layout
 from ensharpen_edge.imaging.tiff_segments import check_segments, is_libtiff_failure
 

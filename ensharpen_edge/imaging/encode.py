@@ -9,8 +9,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from ensharpen_edge.errors import BadInputError, UsageError
+from ensharpen_edge.files import whole_file
 from ensharpen_edge.imaging.photo import Photo
-from ensharpen_edge.whole_file import whole_file
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
@@ -45,7 +45,7 @@ def write_photo(photo: Photo, path: Path) -> tuple[str, ...]:
     """
     check_writable(path)
     name, options = _FORMATS[path.suffix.lower()]
-    image = _to_image(photo, allow_alpha=name != "JPEG")
+    image = to_image(photo, allow_alpha=name != "JPEG")
     notes = []
     if photo.alpha is not None and name == "JPEG":
         notes.append("JPEG has no transparency: it was laid over white")
@@ -91,7 +91,8 @@ def _exif_of_this_size(block: bytes, size: tuple[int, int]) -> bytes:
     return exif.tobytes() if stale else block
 
 
-def _to_image(photo: Photo, *, allow_alpha: bool) -> Image.Image:
+def to_image(photo: Photo, *, allow_alpha: bool = True) -> Image.Image:
+    """Return a photograph's pixels in mode L, LA, RGB or RGBA; without `allow_alpha` they are laid over white."""
     image = Image.fromarray(photo.rgb)
     if photo.grey:
         # The network may leave the three channels a code value apart: their mean, not one of them, is the grey.

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-U8 = NDArray[np.uint8]
+from ensharpen_edge.arrays import U8
 
 
 @dataclass(frozen=True)

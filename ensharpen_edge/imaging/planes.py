@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.arrays import U8
 
 
 def to_planes(rgb: U8) -> NDArray[np.float32]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-F32 = NDArray[np.float32]
+from ensharpen_edge.arrays import F32
 
 
 def resampled(planes: F32, size: tuple[int, int]) -> F32:

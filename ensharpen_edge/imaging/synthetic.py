@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.arrays import U8
 
 
 def synthetic_images(height: int, width: int) -> dict[str, U8]:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.metrics.luminance import F64, block_means, check_pair, code_values, gradient_magnitude, yiq
+from ensharpen_edge.arrays import F64
+from ensharpen_edge.metrics.luminance import block_means, check_pair, code_values, gradient_magnitude, yiq
 from ensharpen_edge.metrics.phase_congruency import phase_congruency
 
 SMALLEST_SIDE = 32
@@ -24,7 +25,7 @@ def _similarity(a: F64, b: F64, stability: float) -> F64:
 
 
 def fsim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool = True, chromatic: bool = True) -> float:
-    """FSIM, with `chromatic` FSIMc; 1 for equal images.
+    """Return FSIM, with `chromatic` FSIMc; 1 for equal images.
 
     As in the paper, the shorter side is brought to about 256 pixels first.
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.metrics.luminance import F64, block_means, check_pair, code_values, gradient_magnitude, luminance
+from ensharpen_edge.arrays import F64
+from ensharpen_edge.metrics.luminance import block_means, check_pair, code_values, gradient_magnitude, luminance
 
 SMALLEST_SIDE = 8
 _PREWITT = np.array([[1.0, 0.0, -1.0]] * 3) / 3.0
@@ -29,7 +30,7 @@ def _similarity_map(a: NDArray[Any], b: NDArray[Any], data_range: float, *, roun
 
 
 def gmsd(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool = True) -> float:
-    """Standard deviation of the gradient similarity map at half resolution; 0 for equal images, lower is better.
+    """Return the standard deviation of the gradient similarity map at half resolution; 0 for equal images.
 
     Args:
         a, b: (H, W, 3), at least 8x8.
@@ -43,7 +44,7 @@ def gmsd(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool =
 
 
 def gradient_similarity(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool = True) -> float:
-    """Mean of the gradient similarity map at full resolution; 1 for equal images.
+    """Return the mean of the gradient similarity map at full resolution; 1 for equal images.
 
     Args and Raises: As `gmsd`.
     """

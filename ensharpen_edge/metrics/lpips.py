@@ -28,7 +28,7 @@ class Lpips:
         self._network = require("ensharpen_edge.metrics.lpips_network", "bench").load_lpips()
 
     def __call__(self, a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool = True) -> float:
-        """Distance of (H, W, 3) pairs, at least 32x32; 0 for equal images, lower is better.
+        """Return the distance of (H, W, 3) pairs, at least 32x32; 0 for equal images, lower is better.
 
         Raises:
             ValueError: Different shapes, or too small.

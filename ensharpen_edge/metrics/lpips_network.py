@@ -58,7 +58,7 @@ class LpipsNetwork(nn.Module):
 
 
 def load_lpips() -> LpipsNetwork:
-    """The network with the authors' weights, frozen, in evaluation mode.
+    """Return the network with the authors' weights, frozen, in evaluation mode.
 
     Raises:
         IntegrityError: The weights are missing or damaged.

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensharpen_edge.arrays import F64
 from ensharpen_edge.metrics.psnr import to_code_values
-
-F64 = NDArray[np.float64]
 
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
@@ -22,18 +21,18 @@ def code_values(image: NDArray[Any], data_range: float, *, rounded: bool) -> F64
 
 
 def luminance(rgb: NDArray[Any]) -> F64:
-    """NTSC luminance, full range: (H, W, 3) -> (H, W)."""
+    """Return NTSC luminance, full range: (H, W, 3) -> (H, W)."""
     return np.asarray(np.asarray(rgb, dtype=np.float64) @ _YIQ[0])
 
 
 def yiq(rgb: NDArray[Any]) -> tuple[F64, F64, F64]:
-    """NTSC luminance and chrominance of (H, W, 3), each (H, W)."""
+    """Return NTSC luminance and chrominance of (H, W, 3), each (H, W)."""
     y, i, q = np.moveaxis(np.asarray(rgb, dtype=np.float64) @ _YIQ.T, -1, 0)
     return y, i, q
 
 
 def check_pair(a: NDArray[Any], b: NDArray[Any], smallest: int, name: str) -> None:
-    """Raises `ValueError` unless both are (H, W, 3), equal in shape, at least `smallest` a side."""
+    """Raise `ValueError` unless both are (H, W, 3), equal in shape, at least `smallest` a side."""
     if a.shape != b.shape or a.ndim != 3 or a.shape[2] != 3 or min(a.shape[:2]) < smallest:
         raise ValueError(
             f"{name} needs equal shapes (H, W, 3) of at least {smallest}x{smallest}, got {a.shape} and {b.shape}"
@@ -41,7 +40,7 @@ def check_pair(a: NDArray[Any], b: NDArray[Any], smallest: int, name: str) -> No
 
 
 def block_means(planes: F64, factor: int) -> F64:
-    """Means of factor x factor pixels of (H, W) or (H, W, C); a rest of rows or columns is dropped."""
+    """Return the means of factor x factor pixels of (H, W) or (H, W, C); a rest of rows or columns is dropped."""
     height, width = planes.shape[0] // factor, planes.shape[1] // factor
     whole = planes[: height * factor, : width * factor]
     blocks = whole.reshape(height, factor, width, factor, *planes.shape[2:])
@@ -49,7 +48,7 @@ def block_means(planes: F64, factor: int) -> F64:
 
 
 def correlate3(plane: F64, kernel: F64) -> F64:
-    """3x3 correlation with zeros beyond the edge; (H, W) -> (H, W)."""
+    """Return 3x3 correlation with zeros beyond the edge; (H, W) -> (H, W)."""
     padded = np.pad(plane, 1)
     height, width = plane.shape
     total = np.zeros_like(plane)
@@ -61,5 +60,5 @@ def correlate3(plane: F64, kernel: F64) -> F64:
 
 
 def gradient_magnitude(plane: F64, kernel: F64) -> F64:
-    """Root of the summed squares of the correlations with a 3x3 derivative kernel and its transpose."""
+    """Return the root of the summed squares of the correlations with a 3x3 derivative kernel and its transpose."""
     return np.hypot(correlate3(plane, kernel), correlate3(plane, kernel.T))

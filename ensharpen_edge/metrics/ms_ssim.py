@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensharpen_edge.metrics.luminance import F64, block_means, check_pair, code_values
+from ensharpen_edge.arrays import F64
+from ensharpen_edge.metrics.luminance import block_means, check_pair, code_values
 
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW, _SIGMA = 11, 1.5
@@ -19,7 +20,7 @@ SMALLEST_SIDE = _WINDOW * 2 ** (len(_WEIGHTS) - 1)
 
 
 def _filter(planes: F64) -> F64:
-    """Gaussian window over the first two axes of (H, W, C), whole windows only."""
+    """Return Gaussian window over the first two axes of (H, W, C), whole windows only."""
     axis = np.arange(_WINDOW) - _WINDOW // 2
     profile = np.exp(-0.5 * (axis / _SIGMA) ** 2)
     profile /= profile.sum()
@@ -30,7 +31,7 @@ def _filter(planes: F64) -> F64:
 
 
 def _terms(a: F64, b: F64) -> tuple[F64, F64]:
-    """Mean of luminance x structure, and of structure alone, for each channel."""
+    """Return the mean of luminance x structure, and of structure alone, for each channel."""
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     mean_a, mean_b = _filter(a), _filter(b)
     var_a, var_b = _filter(a * a) - mean_a**2, _filter(b * b) - mean_b**2
@@ -41,7 +42,7 @@ def _terms(a: F64, b: F64) -> tuple[F64, F64]:
 
 
 def ms_ssim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool = True) -> float:
-    """MS-SSIM per channel, then the mean; 1 for equal images.
+    """Return MS-SSIM per channel, then the mean; 1 for equal images.
 
     Negative structure terms, which have no root, count as 0.
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
+from ensharpen_edge.arrays import F32
 
 _LEVELS = (0.25, 0.5, 0.75)
 
 
 def noise_gain(method: Callable[[F32], F32], sigma: float, side: int = 128, seed: int = 0) -> float:
-    """Noise left by a method on flat grey, relative to the noise it was given; 1 passes it on, 0 removes it all.
+    """Return noise left by a method on flat grey, relative to the noise it was given; 1 passes it on, 0 removes it all.
 
     Args:
         method: float32 (H, W, 3) in [0, 1] -> the same.
         sigma: Standard deviation of the white noise, code values (0..255).
-        side: Of the patches.
-        seed: Of the noise.
+        side: Side of the patches in pixels.
+        seed: Seed of the noise.
 
     Returns:
         Ratio of standard deviations, the mean over three grey levels, borders of 16 pixels left out.

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ensharpen_edge.metrics.luminance import F64
+from ensharpen_edge.arrays import F64
 
 _SCALES, _ORIENTATIONS = 4, 4
 _SHORTEST_WAVE, _STEP = 6.0, 2.0
@@ -22,7 +22,7 @@ _EPSILON = 1e-4
 
 
 def _grid(height: int, width: int) -> tuple[F64, F64]:
-    """Radius in cycles per pixel and angle of every Fourier coefficient, in numpy's order."""
+    """Return the radius in cycles per pixel and angle of every Fourier coefficient, in numpy's order."""
 
     def axis(length: int) -> F64:
         half = np.arange(-(length // 2), length - length // 2) / (length - length % 2)
@@ -35,7 +35,7 @@ def _grid(height: int, width: int) -> tuple[F64, F64]:
 
 
 def _wavelets(radius: F64) -> list[F64]:
-    """Radial log-Gabor filters from fine to coarse, cut off towards the corners."""
+    """Return radial log-Gabor filters from fine to coarse, cut off towards the corners."""
     low_pass = 1.0 / (1.0 + (radius / 0.45) ** 30)
     filters = []
     for scale in range(_SCALES):
@@ -47,7 +47,7 @@ def _wavelets(radius: F64) -> list[F64]:
 
 
 def _noise_energy(filters: list[F64], finest: F64) -> float:
-    """Energy that noise alone would give: from the median response at the finest scale (Rayleigh distributed)."""
+    """Return the energy of noise alone, from the median response at the finest scale (Rayleigh distributed)."""
     mean_square = float(np.median(finest**2)) / math.log(2.0)
     power = mean_square / float((filters[0] ** 2).sum())
     pulses = [np.real(np.fft.ifft2(f)) * math.sqrt(f.size) for f in filters]

@@ -13,7 +13,7 @@ Channels = Literal["rgb", "y"]
 
 
 def mse(a: Image, b: Image) -> float:
-    """Mean squared error in float64.
+    """Return the mean squared error in float64.
 
     Raises:
         ValueError: The shapes differ.
@@ -25,12 +25,12 @@ def mse(a: Image, b: Image) -> float:
 
 
 def psnr_from_mse(error: float, data_range: float) -> float:
-    """`10 log10(data_range^2 / error)` in dB; infinite for equal images."""
+    """Return `10 log10(data_range^2 / error)` in dB; infinite for equal images."""
     return math.inf if error == 0.0 else 10.0 * math.log10(data_range * data_range / error)
 
 
 def luma(rgb: Image) -> NDArray[np.float64]:
-    """BT.601 luma of (H, W, 3) code values in [0, 255]: studio range 16..235, as super-resolution papers use."""
+    """Return BT.601 luma of (H, W, 3) code values in [0, 255]: studio range 16..235, as super-resolution papers use."""
     weights = np.array([65.481, 128.553, 24.966]) / 255.0
     return 16.0 + np.asarray(rgb, dtype=np.float64) @ weights
 
@@ -41,7 +41,7 @@ def to_code_values(image: Image, data_range: float) -> Image:
 
 
 def psnr(a: Image, b: Image, *, data_range: float, rounded: bool = True, channels: Channels = "rgb") -> float:
-    """PSNR in dB of two images of the same shape.
+    """Return PSNR in dB of two images of the same shape.
 
     Args:
         a, b: (H, W, 3) or, without `channels="y"`, any shape.

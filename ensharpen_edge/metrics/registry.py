@@ -31,7 +31,7 @@ class Metric:
     """One metric.
 
     Attributes:
-        title: For tables.
+        title: Title in tables.
         load: Makes the measure; may load a network.
         higher_is_better: Direction.
         digits: Decimals that mean something.
@@ -56,7 +56,7 @@ METRICS: dict[str, Metric] = {
 
 
 def load_metrics(names: tuple[str, ...]) -> dict[str, Measure]:
-    """Measures by name.
+    """Return measures by name.
 
     Raises:
         UsageError: An unknown name.

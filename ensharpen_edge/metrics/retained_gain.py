@@ -6,7 +6,7 @@ import math
 
 
 def retained_gain(exported: float, reference: float, degraded: float) -> float:
-    """Share of the reference's gain over the degraded image that the exported model still delivers.
+    """Return the share of the reference's gain over the degraded image that the exported model still delivers.
 
     `(exported - degraded) / (reference - degraded)`, all PSNR (dB) against the same ground truth. 1.0 means nothing
     was lost; 0.0 means that the export returns its input. A plain PSNR between export and reference cannot tell a

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
+from ensharpen_edge.arrays import F64
 
 _BINS_PER_PIXEL = 4
 _PLATEAU = 0.25
@@ -17,7 +16,7 @@ _PLATEAU = 0.25
 
 @dataclass(frozen=True)
 class EdgeProfile:
-    """What an image of an edge says about a system.
+    """The sharpness of a system, measured on an image of an edge.
 
     Attributes:
         mtf50: Frequency at which contrast falls to one half, cycles per pixel; higher is sharper.
@@ -33,7 +32,7 @@ class EdgeProfile:
 def slanted_edge(
     height: int = 128, width: int = 128, degrees: float = 5.0, low: float = 0.25, high: float = 0.75
 ) -> F64:
-    """A nearly vertical edge, dark on the left, (H, W) in [0, 1]; pixels hold the area under the edge."""
+    """Return a nearly vertical edge, dark on the left, (H, W) in [0, 1]; pixels hold the area under the edge."""
     oversampling = 8
     y = (np.arange(height * oversampling) + 0.5) / oversampling - height / 2
     x = (np.arange(width * oversampling) + 0.5) / oversampling - width / 2
@@ -43,7 +42,7 @@ def slanted_edge(
 
 
 def edge_spread(plane: F64, degrees: float = 5.0) -> F64:
-    """Profile across the edge, four samples a pixel: every pixel falls into the bin of its distance from the edge.
+    """Return the profile across the edge, four samples a pixel: each pixel falls into the bin of its distance to it.
 
     Args:
         plane: (H, W) of an edge as `slanted_edge` makes it.
@@ -64,7 +63,7 @@ def edge_spread(plane: F64, degrees: float = 5.0) -> F64:
 
 
 def measure_edge(plane: F64, degrees: float = 5.0) -> EdgeProfile:
-    """Sharpness and halos of an image of `slanted_edge`.
+    """Return sharpness and halos of an image of `slanted_edge`.
 
     Args:
         plane: (H, W), any linear scale.

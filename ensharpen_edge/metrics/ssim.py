@@ -14,7 +14,7 @@ WINDOW = 11
 
 
 def ssim(a: NDArray[Any], b: NDArray[Any], *, data_range: float, rounded: bool = True) -> float:
-    """SSIM by scikit-image: Gaussian window 11x11, sigma 1.5, population covariance, per channel, then the mean.
+    """Return SSIM by scikit-image: Gaussian window 11x11, sigma 1.5, population covariance, per channel, then the mean.
 
     Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity, 2004.
     Figures from other settings differ in the second decimal.

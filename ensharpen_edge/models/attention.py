@@ -12,7 +12,7 @@ _REDUCTION = 4
 
 
 def _squeeze(channels: int) -> nn.Sequential:
-    """Two 1x1 convolutions through a quarter of the channels."""
+    """Return two 1x1 convolutions through a quarter of the channels."""
     hidden = max(4, channels // _REDUCTION)
     return nn.Sequential(nn.Conv2d(channels, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, channels, 1))
 
@@ -100,6 +100,6 @@ class WindowAttention(nn.Module):
 
 
 def attention(kind: Attention, channels: int) -> nn.Module:
-    """The gate of that kind; the identity for `none`."""
+    """Return the gate of that kind; the identity for `none`."""
     gates = {"channel": ChannelAttention, "spatial": SpatialAttention, "block": BlockAttention}
     return gates[kind](channels) if kind in gates else nn.Identity()

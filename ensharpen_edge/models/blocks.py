@@ -36,7 +36,7 @@ class BranchedDepthwiseConv(nn.Module):
         nn.init.normal_(self.weight, std=0.2)
 
     def folded_kernel(self) -> Tensor:
-        """The one (C, 1, 3, 3) kernel that equals all branches together."""
+        """Return the one (C, 1, 3, 3) kernel that equals all branches together."""
         edge = torch.einsum("ce,ehw->chw", self.edge_gain, self.edges).unsqueeze(1)
         return self.weight + F.pad(self.point, (1, 1, 1, 1)) + edge
 

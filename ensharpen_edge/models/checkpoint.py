@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require, unknown_name
+from ensharpen_edge.files import sha256_of, whole_file
 from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.models.student import Student
-from ensharpen_edge.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,8 @@ class Checkpoint:
     """A network with trained weights and its card.
 
     Attributes:
-        network: In evaluation mode.
-        card: What the weights are: configuration, training data and licences, degradations, metrics, sha256.
+        network: The network, in evaluation mode.
+        card: Description of the weights: configuration, training data and licences, degradations, metrics, sha256.
         path: The safetensors file.
     """
 
@@ -44,7 +43,7 @@ def save_checkpoint(network: Student, path: Path, card: dict[str, Any]) -> dict[
     half precision, which halves a large file and is far below what can be measured of its images.
 
     Args:
-        network: In training or folded form.
+        network: The network, in training or folded form.
         path: Ends in `.safetensors`; the card goes beside it.
         card: Everything the configuration does not say.
 
@@ -67,7 +66,7 @@ def save_checkpoint(network: Student, path: Path, card: dict[str, Any]) -> dict[
 
 
 def _measured(card_path: Path, sha256: str) -> list[Any]:
-    """The scores on an earlier card, if it is of the same weights."""
+    """Return the scores on an earlier card, if it is of the same weights."""
     try:
         earlier = json.loads(card_path.read_text(encoding="utf-8"))
         return list(earlier["scores"]) if earlier["sha256"] == sha256 else []
@@ -105,7 +104,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Names and files of the checkpoints that come with the package."""
+    """Return the names and files of the checkpoints that come with the package."""
     folder = Path(str(resources.files("ensharpen_edge.weights")))
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 

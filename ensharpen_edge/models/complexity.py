@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable values."""
+    """Return the number of trainable values."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def gmac_per_megapixel(model: nn.Module, size: int = 64) -> float:
-    """Multiply-accumulates of all `nn.Conv2d` layers per 10^6 input pixels, in 10^9.
+    """Return the multiply-accumulates of all `nn.Conv2d` layers per 10^6 input pixels, in 10^9.
 
     Counts a folded model; branched depthwise layers are not `nn.Conv2d` and would be missed.
     """

@@ -91,7 +91,7 @@ class StudentConfig:
         return TOTAL_STRIDE * WINDOW if self.attention == "block" or self.windows else TOTAL_STRIDE
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; `from_dict` reads them back."""
+        """Return plain JSON types; `from_dict` reads them back."""
         return dataclasses.asdict(self)
 
     @classmethod
@@ -109,7 +109,7 @@ RESERVED_NAMES = ("best", "provenance", "state")
 
 
 def check_name(name: Any) -> None:  # noqa: ANN401 (whatever a card or recipe holds)
-    """Raises `UsageError` unless a network's name can be a file's: files are named after it."""
+    """Raise `UsageError` unless a network's name can be a file's: files are named after it."""
     if name in RESERVED_NAMES:
         raise UsageError(f"{name!r} is the name of another file of a run", hint="call the network something else")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._ +-]{0,63}", name):

@@ -14,7 +14,7 @@ COLOURS = 3
 
 
 def _zero_head(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """3x3 convolution that starts at zero: an untrained student returns its input."""
+    """Return 3x3 convolution that starts at zero: an untrained student returns its input."""
     head = nn.Conv2d(in_channels, out_channels, 3, padding=1)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)  # type: ignore[arg-type]
@@ -23,10 +23,10 @@ def _zero_head(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 @dataclass(frozen=True)
 class Residuals:
-    """What the decoder adds to the image.
+    """Output of the decoder, which is added to the image.
 
     Attributes:
-        heads: By task, float (N, 12 s^2, H/2, W/2) for a task that enlarges by s: blocks of pixels as channels.
+        heads: Blocks of pixels as channels, by task: float (N, 12 s^2, H/2, W/2) for a task that enlarges by s.
         auxiliary: Residuals of the image made smaller by 4 and by 2, by that factor: float (N, 3, H/4, W/4) and
             (N, 3, H/2, W/2). Empty outside training, and for a network without `multiscale`.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with this photograph? A guess per position, which the bottleneck is told."""
+"""Estimator of the degradation: blur and noise at each position, which modulate the bottleneck."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from ensharpen_edge.models.student import Student
 
 
 def fold_branches(student: Student) -> Student:
-    """A new student of plain convolutions that computes the same function.
+    """Return a new student of plain convolutions that computes the same function.
 
     The branch sum is the very kernel that the training form convolves with, so the outputs are equal bit for bit.
     Auxiliary heads are dropped. A student that is already folded is copied.
@@ -26,7 +26,7 @@ def fold_branches(student: Student) -> Student:
 
 
 def merge_separable(student: Student) -> Student:
-    """A new student in which each depthwise + pointwise pair is one dense 3x3 convolution.
+    """Return a new student in which each depthwise + pointwise pair is one dense 3x3 convolution.
 
     `W[o, i, :, :] = expand[o, i] * depthwise[i, :, :]` and `b[o] = expand_bias[o] + sum_i expand[o, i] *
     depthwise_bias[i]`. Exact up to float32 rounding (about 1e-6), including at zero-padded borders.

@@ -9,7 +9,7 @@ from ensharpen_edge.models.config import WINDOW, StudentConfig
 
 @dataclass(frozen=True)
 class Geometry:
-    """What exact tiling needs to know of a network, in input pixels.
+    """Geometry of a network, in input pixels: all that exact tiling needs.
 
     Attributes:
         total_stride: Tile origins and network inputs must be multiples of this.
@@ -28,7 +28,7 @@ class Geometry:
 
 
 def _reach(config: StudentConfig, low: int, high: int) -> tuple[int, int]:
-    """Input interval [low, high) that the output interval [low, high) depends on.
+    """Return the input interval [low, high) that the output interval [low, high) depends on.
 
     Walks the longest path (through the bottleneck) backwards; the skip paths are contained in it. A 3x3 convolution
     widens by one pixel a side, a PixelShuffle divides outward by 2, a stride-2 2x2 convolution multiplies by 2.
@@ -39,7 +39,7 @@ def _reach(config: StudentConfig, low: int, high: int) -> tuple[int, int]:
         return a // 2, -(-b // 2)
 
     def enlarged_from(a: int, b: int) -> tuple[int, int]:
-        """What an upsampling looks at; bilinear interpolation takes the neighbour on the nearer side as well."""
+        """Return the positions that an upsampling looks at; bilinear interpolation takes the nearer neighbour, too."""
         return ((a - 1) // 2, b // 2 + 1) if config.upsampling == "bilinear" else shrink(a, b)
 
     def align(a: int, b: int) -> tuple[int, int]:
@@ -61,7 +61,7 @@ def _reach(config: StudentConfig, low: int, high: int) -> tuple[int, int]:
 
 
 def geometry(config: StudentConfig) -> Geometry:
-    """The tiling geometry of a student."""
+    """Return the tiling geometry of a student."""
     stride = config.total_stride
     radius = 0
     for x in range(stride):

@@ -19,12 +19,13 @@ _SAME = ("upsampling", "dense", "attention", "windows", "branches")
 
 
 def grow(source: Student, config: StudentConfig) -> Student:
-    """A student of `config` that returns what `source` returns, for the heads that both have.
+    """Return a student of `config` that returns what `source` returns, for the heads that both have.
 
     Args:
         source: Trained.
-        config: At least as wide and deep, otherwise alike; heads that `source` lacks start at zero, and an estimator
-            that it lacks has no effect yet. May be dense where `source` is separable, not the other way round.
+        config: A configuration at least as wide and deep, otherwise alike; heads that `source` lacks start at zero,
+            and an estimator that it lacks has no effect yet.
+            May be dense where `source` is separable, not the other way round.
 
     Raises:
         UsageError: Some part of it is smaller, or an option differs.

@@ -19,9 +19,9 @@ class Outputs(NamedTuple):
     """Everything that training looks at; a tuple, because distributed wrappers look into the outputs they pass on.
 
     Attributes:
-        images: By task, float (N, 3, sH, sW).
+        images: Output of each task, by task, float (N, 3, sH, sW).
         scales: Images at smaller scales, by the factor they are smaller by (deep supervision).
-        features: Of the bottleneck, (N, C, H/8, W/8).
+        features: Features of the bottleneck, (N, C, H/8, W/8).
         estimate: Blur and noise per position (N, 2, H/8, W/8), or None (see `DegradationEstimator`).
     """
 
@@ -90,7 +90,7 @@ class Student(nn.Module):
                 module.active = max(1, round(share * len(module))) if len(module) else 0
 
     def all_outputs(self, image: Tensor) -> Outputs:
-        """Images of every task and scale, and what happens inside; not clipped."""
+        """Return the images of every task and scale, and what happens inside; not clipped."""
         stride = self.config.total_stride
         height, width = image.shape[-2:]
         if height % stride or width % stride:
@@ -109,7 +109,7 @@ class Student(nn.Module):
         return Outputs(images, scales, eighth, estimate)
 
     def bottleneck(self, image: Tensor) -> Tensor:
-        """Features (N, C, H/8, W/8) that feature distillation compares."""
+        """Return features (N, C, H/8, W/8) that feature distillation compares."""
         features: Tensor = self.encoder(self.unshuffle(image))[2]
         return features
 

@@ -35,7 +35,7 @@ class InterpolatedUpsample(nn.Module):
 
 
 def upsample(kind: Upsampling, in_channels: int, out_channels: int) -> nn.Module:
-    """A layer (N, C, H, W) -> (N, D, 2H, 2W)."""
+    """Return a layer (N, C, H, W) -> (N, D, 2H, 2W)."""
     if kind == "pixelshuffle":
         return ShuffleUpsample(in_channels, out_channels)
     if kind == "transposed":

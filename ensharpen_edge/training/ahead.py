@@ -24,8 +24,8 @@ class Ahead(Generic[Raw, Made]):
     own thread and stream, each of these waits would be one for the training step as well.
 
     Args:
-        raw: What to make something of.
-        make: Called in the thread, in order.
+        raw: Items to make something of.
+        make: Function that is called in the thread, in order.
         device: A CUDA device, whose second stream the thread uses; on another device there is just the thread.
     """
 
@@ -35,7 +35,7 @@ class Ahead(Generic[Raw, Made]):
         self._left = threading.Event()
 
     def __iter__(self) -> Iterator[tuple[Made, torch.cuda.Event | None]]:
-        """Results, each with the event that says when the GPU has finished it.
+        """Yield results, each with the event that says when the GPU has finished it.
 
         Raises whatever `raw` or `make` raised.
         """

@@ -25,15 +25,15 @@ from ensharpen_edge.training.tasks import make_tasks, sharp_side
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step trains on.
+    """The images that one step trains on.
 
     Attributes:
         degraded: Input, float (N, 3, H, W).
-        targets: By task, float (N, 3, sH, sW).
+        targets: Images that each task should return, by task, float (N, 3, sH, sW).
         known: (N,) 1 where the target is the truth, 0 where it is not known.
         teacher: A teacher's image from the labels, float (N, 3, H, W), or None when no image has one.
         labelled: (N,) 1 where `teacher` holds an answer.
-        blur, noise: What was done to each image; NaN where unknown.
+        blur, noise: Blur and noise of each image; NaN where unknown.
         names: The photograph of each.
         skipped: Files that turned out unusable while this batch was drawn, and why.
     """
@@ -57,9 +57,9 @@ class RawGroup:
         crops: uint8 (N, 3, S, S), sharp.
         labels: uint8 (3, M, 3, C, C): degraded, teacher, sharp of M labelled crops.
         known: bool (M,): whether the sharp image of a label is known.
-        names: Of all N + M.
-        seed: Of the degradations.
-        step: For the curriculum.
+        names: Names of the photographs of all N + M.
+        seed: Seed of the degradations.
+        step: Number of the step, for the curriculum.
         skipped: See `Batch`.
     """
 
@@ -73,7 +73,7 @@ class RawGroup:
 
 
 def derive_seed(*parts: int) -> int:
-    """A 63-bit seed that differs for every combination of numbers."""
+    """Return a 63-bit seed that differs for every combination of numbers."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -211,7 +211,7 @@ def _join(batches: list[Batch]) -> Batch:
 def degrade_ahead(
     drawn: Iterable[list[RawGroup] | EnsharpenError], config: TrainConfig, timeline: Timeline, device: torch.device
 ) -> Iterator[Batch]:
-    """Batches that another thread degrades on `device` while the calling one trains; the same ones, in order."""
+    """Yield batches that another thread degrades on `device` while the calling one trains; the same ones, in order."""
 
     def make(groups: list[RawGroup] | EnsharpenError) -> Batch:
         if isinstance(groups, EnsharpenError):
@@ -269,15 +269,15 @@ def _leave_signals_to_the_loop(worker: int) -> None:
 def iterate_batches(
     source: BatchSource, first: int, device: torch.device, workers: int = 1
 ) -> Generator[Batch, None, None]:
-    """The batches of steps `first` to the end of the timeline, on `device`.
+    """Return the batches of steps `first` to the end of the timeline, on `device`.
 
     Workers read and cut photographs ahead of the training loop. On CPUs they degrade as well; on a GPU the crops are
     sent as bytes and degraded there. Close the generator when it is not used up: that ends its workers.
 
     Args:
-        source: What to draw.
+        source: Source of the batches.
         first: First step.
-        device: Of the result.
+        device: Device that the batches are wanted on.
         workers: Processes that work ahead; 0 does everything in the calling one.
     """
     on_cpu = device.type == "cpu"

@@ -36,7 +36,7 @@ class Clock:
             yield batch
 
     def count(self, terms: dict[str, float], pixels: int) -> None:
-        """One step is done."""
+        """Count one step that is done."""
         now = time.monotonic()
         self.total += now - self._tick
         self._elapsed += now - self._tick
@@ -51,7 +51,7 @@ class Clock:
         self._tick = time.monotonic()
 
     def record(self) -> dict[str, Any]:
-        """Means since the last record: loss terms, megapixels per second, share of the time that was not waiting."""
+        """Return means since the last record: loss terms, megapixels per second, share of time not waiting."""
         steps, elapsed = max(1, self._steps), max(1e-9, self._elapsed)
         terms = {name: round(value / steps, 6) for name, value in self._sums.items()}
         found = {

@@ -21,7 +21,7 @@ Judge = Literal["protocol", "mix"]
 
 @dataclass(frozen=True)
 class DistillationConfig:
-    """What is learnt from teachers.
+    """Distillation: the teacher that is learnt from, and how.
 
     Attributes:
         teacher: Name or path of the teacher that answers during training, or None when only labels are used.
@@ -69,18 +69,18 @@ class TrainConfig:
         losses: Terms of the weighted sum against the truth.
         multiscale: Weight of each auxiliary scale's Charbonnier loss, for a model with `multiscale`.
         estimator: Weight of the degradation estimate's loss, for a model with `estimator`.
-        distillation: What is learnt from a teacher, or None.
+        distillation: The teacher that is learnt from, or None.
         adversarial: The adversarial term, or None.
         learning_rate: Peak of the cosine.
         warm_up: Steps of its linear rise.
         weight_decay, clip: AdamW decay; largest gradient norm.
         ema: Decay of the weight average that is validated and shipped.
-        precision: Of the arithmetic; weights and averages are float32.
-        judge: What held-out photographs are degraded by: `protocol` (soft lenses and some shake, for every run alike),
+        precision: Precision of the arithmetic; weights and averages are float32.
+        judge: Degradations of the held-out photographs: `protocol` (soft lenses and some shake, for every run alike),
             or the last stage's own `mix`. Networks whose first task is not `sharpen` are always judged by their mix.
         group: Crops that one random generator serves. The batch is made of such groups, and the processes of a
             distributed run share them out, so the data do not depend on their number (shards apart).
-        seed: Of weights, crops and degradations.
+        seed: Seed of weights, crops and degradations.
     """
 
     model: StudentConfig
@@ -153,5 +153,5 @@ class TrainConfig:
         return max(HEAD_SCALES[head] for head in self.model.heads)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, for the state file and the card."""
+        """Return plain JSON types, for the state file and the card."""
         return {**dataclasses.asdict(self), "model": self.model.to_dict()}

@@ -19,7 +19,7 @@ class Stage:
         batch: Crops per step, over all processes together.
         strength: Strength of blur and noise at the stage's start and end, linear in between (see `degrade`).
         depth: Share of each stack's residual blocks that run, for progressive growing.
-        name: For the timeline; the mix's by default.
+        name: Name in the timeline; the mix's by default.
     """
 
     mix: str = "soft"
@@ -42,7 +42,7 @@ class Stage:
 
     @property
     def title(self) -> str:
-        """What the timeline calls it."""
+        """Name in the timeline."""
         return self.name or self.mix
 
 
@@ -51,7 +51,7 @@ class Timeline:
     """Stages on steps.
 
     Attributes:
-        stages: In order.
+        stages: The stages, in order.
         steps: Length of each.
     """
 
@@ -69,11 +69,11 @@ class Timeline:
         return tuple(itertools.accumulate(self.steps))
 
     def index_at(self, step: int) -> int:
-        """Number of the stage that `step` belongs to; the last one beyond the end."""
+        """Return the number of the stage that `step` belongs to; the last one beyond the end."""
         return next((i for i, end in enumerate(self.ends) if step < end), len(self.stages) - 1)
 
     def strength_at(self, step: int) -> float:
-        """Strength of the degradations at `step`."""
+        """Return the strength of the degradations at `step`."""
         index = self.index_at(step)
         first, last = self.stages[index].strength
         begin = self.ends[index] - self.steps[index]
@@ -81,7 +81,7 @@ class Timeline:
         return first + (last - first) * done
 
     def megapixels(self, step: int) -> float:
-        """Pixels seen before `step`, in millions."""
+        """Return the pixels seen before `step`, in millions."""
         seen = 0.0
         for stage, length, end in zip(self.stages, self.steps, self.ends, strict=True):
             seen += min(length, max(0, step - (end - length))) * stage.batch * stage.crop**2
@@ -89,7 +89,7 @@ class Timeline:
 
 
 def place_by_steps(stages: tuple[Stage, ...], total: int) -> Timeline:
-    """Share `total` steps out; every stage gets at least one.
+    """Share `total` steps out to the stages; every stage gets at least one.
 
     Raises:
         UsageError: Fewer steps than stages.

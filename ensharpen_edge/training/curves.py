@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ensharpen_edge.errors import BadInputError, require
+from ensharpen_edge.files import whole_file
 from ensharpen_edge.training.log import LOG_FILE
-from ensharpen_edge.whole_file import whole_file
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """The records of a run. Of steps that were done twice, after a kill, the later record counts.
+    """Return the records of a run. Where a step was done twice, after a kill, the later record counts.
 
     Raises:
         BadInputError: No readable log.
@@ -37,7 +37,7 @@ def read_log(run: Path) -> list[dict[str, Any]]:
 
 
 def running_mean(values: list[float]) -> list[float]:
-    """Mean of each value and those before it, with exponentially falling weights that add up to one.
+    """Return the mean of each value and those before it, with exponentially falling weights that add up to one.
 
     They fall by e over a fiftieth of the values; fifty values and fewer stay as they are.
     """
@@ -50,7 +50,7 @@ def running_mean(values: list[float]) -> list[float]:
 
 
 def draw_curves(runs: list[Path], out: Path) -> None:
-    """Loss, validation by degradation, and speed of one or several runs over their steps, as a PNG.
+    """Draw loss, validation by degradation, and speed of one or several runs over their steps, as a PNG.
 
     Raises:
         BadInputError: A run has no log, or the picture cannot be written.

@@ -1,4 +1,4 @@
-"""What a run starts with: fresh weights, or those of a smaller network."""
+"""The network that a run starts with: fresh weights, or those of a smaller network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FirstNetwork:
 
 
 def first_network(config: TrainConfig) -> FirstNetwork:
-    """The network of a run.
+    """Return the network of a run.
 
     Raises:
         UsageError: A checkpoint that does not fit into the network.

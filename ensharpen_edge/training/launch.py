@@ -44,7 +44,7 @@ class Hardware:
 
 
 def emulates_bf16() -> bool:
-    """Whether this processor has no arithmetic in bfloat16, so that `bf16-mixed` is slower on it than float32.
+    """Return whether this processor has no arithmetic in bfloat16, so that `bf16-mixed` is slower on it than float32.
 
     Known of x86-64; elsewhere False.
     """
@@ -55,12 +55,12 @@ def emulates_bf16() -> bool:
 
 
 def device_name(device: torch.device) -> str:
-    """What a run's minutes were spent on: a GPU's own name, or `cpu`."""
+    """Return the name of the device that a run computes on: a GPU's own name, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def shared_out(config: TrainConfig, processes: int) -> TrainConfig:
-    """The run with groups so small that every stage's batch is shared out evenly.
+    """Return the run with groups so small that every stage's batch is shared out evenly.
 
     Args:
         config: The run.
@@ -83,7 +83,7 @@ def shared_out(config: TrainConfig, processes: int) -> TrainConfig:
 
 
 def start(config: TrainConfig, hardware: Hardware) -> Fabric:
-    """A launched Fabric: one process, or as many as torchrun started.
+    """Return a launched Fabric: one process, or as many as torchrun started.
 
     Raises:
         MissingToolError: Lightning Fabric is not installed.

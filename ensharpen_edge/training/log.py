@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 LOG_FILE = "log.jsonl"
 Report = Callable[[dict[str, Any]], None]
+"""A function that is given every record of a run's log."""
+
+
+def no_report(record: dict[str, Any]) -> None:
+    """Tell nobody."""
 
 
 class RunLog:
     """Writes records to `log.jsonl`, to TensorBoard event files, and to whoever listens.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
         report: Called with every record.
         tensorboard: Whether to write event files.
 
@@ -41,7 +46,7 @@ class RunLog:
                 self._board = module.SummaryWriter(str(folder / "tensorboard"))
 
     def add(self, record: dict[str, Any]) -> None:
-        """One record; numbers and tables of numbers become curves.
+        """Write one record; numbers and tables of numbers become curves.
 
         Raises:
             BadInputError: The file cannot be written.
@@ -72,13 +77,13 @@ class RunLog:
         return self._board is not None
 
     def picture(self, step: int, image: Tensor) -> None:
-        """Degraded, output and sharp, float (3, H, W) in [0, 1]."""
+        """Add a picture of degraded, output and sharp, float (3, H, W) in [0, 1]."""
         if self._board is not None:
             with self._drawing():
                 self._board.add_image("degraded, output, sharp", image, step)
 
     def close(self) -> None:
-        """Flush."""
+        """Write out what is still in memory."""
         if self._board is not None:
             with self._drawing():
                 self._board.close()

@@ -46,7 +46,7 @@ class Objective(nn.Module):
             )
 
     def trained_modules(self) -> dict[str, nn.Module]:
-        """What the optimiser gets besides the network."""
+        """Return the modules that are trained besides the network."""
         return {} if self.adapter is None else {"adapter": self.adapter}
 
     def forward(self, batch: Batch, outputs: Outputs) -> dict[str, Tensor]:
@@ -68,7 +68,7 @@ class Objective(nn.Module):
         return terms
 
     def _teacher_answer(self, batch: Batch) -> tuple[Tensor | None, Tensor]:
-        """The teacher's images, and how much of each image's loss they are given, (N,) in [0, 1]."""
+        """Return the teacher's images, and how much of each image's loss they are given, (N,) in [0, 1]."""
         wanted, teacher = self.config.distillation, self._teacher[0]
         nothing = torch.zeros_like(batch.known)
         if wanted is None or not wanted.response:
@@ -90,7 +90,7 @@ class Objective(nn.Module):
         return answer, torch.where(batch.known > 0, trust, answered)
 
     def _ask(self, teacher: CheckpointTeacher | OnnxTeacher, images: Tensor) -> Tensor:
-        """The teacher's answer, computed in the run's precision: its weights are no better than that."""
+        """Return the teacher's answer, computed in the run's precision: its weights are no better than that."""
         kind = AUTOCAST.get(self.config.precision)
         with torch.autocast(images.device.type, dtype=kind, enabled=kind is not None):
             return teacher(images.clamp(0.0, 1.0))

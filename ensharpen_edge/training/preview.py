@@ -9,13 +9,14 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.degrade.convolve import convolve
 from ensharpen_edge.degrade.mix import MARGIN, degrade
 from ensharpen_edge.degrade.mixes import MIXES
 from ensharpen_edge.degrade.registry import BLURS
 from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.imaging.photo import U8
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.files import whole_file
+from ensharpen_edge.imaging.crops import centre_crop
 
 CELL = 96
 _LABEL = 170
@@ -34,8 +35,7 @@ def write_preview(path: Path, photo: U8, count: int = 6, seed: int = 0) -> None:
         raise BadInputError(
             f"the photograph must be at least {side}x{side} pixels, got {photo.shape[1]}x{photo.shape[0]}"
         )
-    top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
-    crop = torch.from_numpy(photo[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float() / 255
+    crop = torch.from_numpy(centre_crop(photo, side).copy()).permute(2, 0, 1)[None].float() / 255
     rows = [(name, _blur_cells(crop, name, count, seed)) for name in BLURS]
     rows += [(f"mix: {name}", _mix_cells(crop, name, 2 * count, seed)) for name in MIXES]
     sheet = Image.new("RGB", (_LABEL + 2 * count * (CELL + _GAP), len(rows) * (CELL + _GAP)), "white")
@@ -70,7 +70,7 @@ def _picture(image: Tensor) -> Image.Image:
 
 
 def _kernel_picture(kernel: Tensor) -> Image.Image:
-    """The kernel enlarged, black to its largest weight; negative weights (sinc) are black too."""
+    """Return the kernel enlarged, black to its largest weight; negative weights (sinc) are black too."""
     scaled = (kernel / kernel.max()).clamp(0, 1).sqrt().numpy()
     return (
         Image.fromarray((scaled * 255).astype(np.uint8)).resize((CELL, CELL), Image.Resampling.NEAREST).convert("RGB")

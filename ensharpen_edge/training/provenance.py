@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ensharpen_edge.errors import BadInputError, IntegrityError
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.files import whole_file
 
 STATEMENT_FILE = "provenance.json"
 NOT_STATED = "not stated"
@@ -15,10 +15,10 @@ NOT_STATED = "not stated"
 
 @dataclass(frozen=True)
 class Statement:
-    """What only the user knows.
+    """The statement of the user, who alone knows it.
 
     Attributes:
-        licence: Of the weights.
+        licence: Licence of the weights.
         source: Origin and licences of the photographs.
     """
 
@@ -28,10 +28,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the user stated, and what the loaded data say.
+    """Origin of a run's photographs and labels, for the card.
 
     Attributes:
-        stated: By the user.
+        stated: The user's statement.
         photographs: Their number, 0 for shards.
         megapixels: Their pixels, in millions.
         teacher: sha256 of the teacher's file, or of the labels' key, or None.
@@ -44,10 +44,12 @@ class Provenance:
 
 
 def remember_statement(folder: Path, licence: str | None, source: str | None) -> Statement:
-    """What is stated now, or was when the run began: kept in the run's folder, so that resuming need not repeat it.
+    """Return the statement of this start or, where it says nothing, that of an earlier one.
+
+    It is kept in the run's folder, so that resuming need not repeat it.
 
     Args:
-        folder: Of the run; made if need be.
+        folder: Folder of the run; made if need be.
         licence, source: None where nothing is said now.
 
     Raises:

@@ -39,13 +39,13 @@ _Loader.add_implicit_resolver(
 
 
 def shipped_recipes() -> dict[str, Path]:
-    """Recipes that come with the package, by name."""
+    """Return recipes that come with the package, by name."""
     folder = Path(str(resources.files("ensharpen_edge.training"))) / "recipes"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def find_recipe(name: str) -> Path:
-    """A shipped recipe by name, or a file by path.
+    """Return a shipped recipe by name, or a file by path.
 
     Raises:
         UsageError: Neither.
@@ -118,7 +118,7 @@ def config_from_table(table: Any, where: str) -> TrainConfig:  # noqa: ANN401 (w
 
 
 def _describe(error: BaseException, kind: type | None) -> str:
-    """Our own messages as they are; cattrs describes the rest."""
+    """Describe a mistake: in our own words where they are ours, in those of cattrs otherwise."""
     if isinstance(error, (EnsharpenError, ValueError)):
         return str(error)
     if get_origin(kind) is Literal:
@@ -129,7 +129,7 @@ def _describe(error: BaseException, kind: type | None) -> str:
 
 
 def _check_keys(value: Any, where: str) -> None:  # noqa: ANN401
-    """Raises `UsageError` where a table has a key that is no name."""
+    """Raise `UsageError` where a table has a key that is no name."""
     if isinstance(value, dict):
         odd = [key for key in value if not isinstance(key, str)]
         if odd:

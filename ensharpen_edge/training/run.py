@@ -1,10 +1,9 @@
-"""From a folder and a recipe to a trained checkpoint: what `ensharpen-train` does."""
+"""Everything that a run is given: photographs, labels, a teacher, and what is held out to judge it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.data.shards import ShardConfig, ShardSource, is_shards, shard_files
 from ensharpen_edge.data.source import FolderSource
 from ensharpen_edge.errors import BadInputError, UsageError
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.distillation.labels import read_labels
 from ensharpen_edge.training.distillation.teacher import CheckpointTeacher, OnnxTeacher, open_teacher
@@ -45,11 +45,11 @@ class DataPaths:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What a run starts with.
+    """Everything that a run starts with, loaded and checked.
 
     Attributes:
-        materials: For the trainer.
-        photographs, megapixels: Of the training photographs; 0 for shards.
+        materials: Photographs, held-out pairs and teachers, for the trainer.
+        photographs, megapixels: Number and size of the training photographs; 0 for shards.
         skipped: Files that could not be used, and why.
     """
 
@@ -59,7 +59,7 @@ class Gathered:
     skipped: tuple[str, ...]
 
 
-def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Callable[[int, int], None]) -> Gathered:
+def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Progress = no_progress) -> Gathered:
     """Load photographs, labels and teacher, and check that nothing is trained on that judges.
 
     Raises:
@@ -120,7 +120,7 @@ def gather(fabric: Fabric, config: TrainConfig, paths: DataPaths, progress: Call
 
 
 def _check_teacher(teacher: CheckpointTeacher | OnnxTeacher, config: TrainConfig) -> None:
-    """A teacher that cannot take a stage's crops is refused before the run starts, not hours later."""
+    """Refuse a teacher that cannot take a stage's crops before the run starts, not hours later."""
     for stage in config.stages:
         if teacher.size is not None and teacher.size != (stage.crop, stage.crop):
             raise BadInputError(
@@ -135,10 +135,8 @@ def _check_teacher(teacher: CheckpointTeacher | OnnxTeacher, config: TrainConfig
             )
 
 
-def _load_once(
-    fabric: Fabric, folder: Path, smallest: int, progress: Callable[[int, int], None], cache: Path | None
-) -> PhotoSet:
-    """The first process fills the cache, then all read it."""
+def _load_once(fabric: Fabric, folder: Path, smallest: int, progress: Progress, cache: Path | None) -> PhotoSet:
+    """Let the first process fill the cache, and all the others read it then."""
     photos = None
     if fabric.is_global_zero:
         photos = load_photos(folder, smallest, progress, cache)

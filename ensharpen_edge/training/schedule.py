@@ -6,7 +6,7 @@ import math
 
 
 def cosine_with_warmup(step: int, total: int, peak: float, warmup: int = 200, floor: float = 1e-6) -> float:
-    """Linear rise to `peak` over `warmup` steps, then a half cosine down to `floor` at `total`.
+    """Return linear rise to `peak` over `warmup` steps, then a half cosine down to `floor` at `total`.
 
     A run that is short rises for a tenth of it.
     """

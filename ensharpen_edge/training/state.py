@@ -14,22 +14,25 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ensharpen_edge.errors import BadInputError, IntegrityError
+from ensharpen_edge.files import whole_file
 from ensharpen_edge.training.ema import WeightAverage
-from ensharpen_edge.whole_file import whole_file
+from ensharpen_edge.training.state_checks import infinite_tensors, state_hash, uneven_slots
+
+_AGAIN = "start again in another --out"
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands.
+class Standing:
+    """The point that a run has reached.
 
     Attributes:
         step: Optimisation steps done.
         stage_steps: Length of each stage; empty until it is known.
         best_psnr: Best validation PSNR so far, dB.
-        best_step: When that was.
+        best_step: Step of that validation.
         best_start: PSNR of what the network was given there.
         best_cases: PSNR of each of its cases: given, returned.
-        best_sha256: Of the file of its weights.
+        best_sha256: Hash of the file of the best weights.
         seconds: Time spent training, over all starts.
         scaler: State of the loss scaler of half-precision arithmetic; empty when there is none.
     """
@@ -47,12 +50,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class RunState:
-    """What changes during a run. No random generator: batches follow from seed and step.
+    """Everything that changes during a run. No random generator: batches follow from seed and step.
 
     Attributes:
-        modules: By name; each module's own state.
-        optimizers: By name; each with the parameters of one or several modules.
-        average: Of the network's weights.
+        modules: Trained modules, by name.
+        optimizers: Optimizers, by name; each with the parameters of one or several modules.
+        average: Moving average of the network's weights.
     """
 
     modules: Mapping[str, nn.Module]
@@ -60,7 +63,7 @@ class RunState:
     average: WeightAverage
 
 
-def save_state(path: Path, state: RunState, progress: Progress, config: dict[str, Any]) -> None:
+def save_state(path: Path, state: RunState, standing: Standing, config: dict[str, Any]) -> None:
     """Write everything; replaces `path` only when complete.
 
     Raises:
@@ -75,46 +78,59 @@ def save_state(path: Path, state: RunState, progress: Progress, config: dict[str
     tensors |= {f"average.{key}": value for key, value in state.average.average.items()}
     tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     metadata = {
-        "progress": json.dumps(vars(progress)),
+        "progress": json.dumps(vars(standing)),
         "config": json.dumps(config),
         "updates": str(state.average.updates),
     }
+    metadata["sha256"] = state_hash(tensors, metadata)
     try:
         with whole_file(path) as temporary:
             save_file(tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         kept = "the earlier state is untouched" if path.exists() else "nothing is saved yet"
         raise BadInputError(
-            f"{path}: cannot save the run at step {progress.step} ({error}); {kept}",
+            f"{path}: cannot save the run at step {standing.step} ({error}); {kept}",
             hint="free some space and go on with --resume",
         ) from error
 
 
-def load_state(path: Path, state: RunState, config: dict[str, Any]) -> Progress:
+def load_state(path: Path, state: RunState, config: dict[str, Any]) -> Standing:
     """Restore what `save_state` wrote, in place.
 
     Raises:
-        IntegrityError: Not such a file, or of a run with another configuration.
+        IntegrityError: The file is unreadable, altered or incomplete, holds NaN or Inf, or belongs to a run with
+            another configuration.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
         stored = json.loads(metadata["progress"])
-        progress = Progress(**{**stored, "stage_steps": tuple(stored["stage_steps"])})
+        standing = Standing(**{**stored, "stage_steps": tuple(stored["stage_steps"])})
         saved = json.loads(metadata["config"])
+        stated = metadata.pop("sha256", None)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"{path}: not a readable training state ({error})") from error
+    # States of earlier versions have no hash.
+    if stated is not None and stated != state_hash(tensors, metadata):
+        raise IntegrityError(f"{path}: the training state was altered after it was saved", hint=_AGAIN)
     _refuse_other_settings(path, saved, json.loads(json.dumps(config)))
+    if infinite := infinite_tensors(tensors):
+        raise IntegrityError(f"{path}: {infinite[0]} holds NaN or Inf", hint=_AGAIN)
     try:
         for name, module in state.modules.items():
             module.load_state_dict(_below(f"module.{name}.", tensors))
         for name, optimizer in state.optimizers.items():
             _load_optimizer(optimizer, _below(f"optimizer.{name}.", tensors))
-        state.average.load(_below("average.", tensors), int(metadata["updates"]))
+        if standing.step and not standing.scaler and not _below("optimizer.", tensors):
+            raise KeyError("the optimizer's state is missing")
+        average = _below("average.", tensors)
+        if missing := sorted(state.average.average.keys() - average.keys()):
+            raise KeyError(f"average.{missing[0]} is missing")
+        state.average.load(average, int(metadata["updates"]))
     except (RuntimeError, KeyError, ValueError, IndexError) as error:
         raise IntegrityError(f"{path}: does not hold this run's networks ({error})") from error
-    return progress
+    return standing
 
 
 def save_weights(path: Path, average: WeightAverage) -> None:
@@ -163,6 +179,8 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
         like = parameters[index]
         # The parameter's memory layout, channels-last, is part of what makes a resumed run equal bit for bit.
         slots.setdefault(index, {})[slot] = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+    if uneven := uneven_slots(slots):
+        raise KeyError(f"the optimizer's state of parameter {uneven[0]} is incomplete")
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -25,11 +25,11 @@ class Stepper:
     """Network, objective, optimisers, and the discriminator where there is one, set up on Fabric's devices.
 
     Args:
-        fabric: Launched.
+        fabric: Lightning Fabric, launched.
         config: The run.
         network: Plain, on the device.
         objective: Plain, on the device.
-        folder: Of the run, for messages.
+        folder: Folder of the run, for messages.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Stepper:
         return {"loss": float(loss.detach()), **{name: float(term.detach()) for name, term in terms.items()}}
 
     def _average_adapter_gradients(self) -> None:
-        """The adapter lives outside the distributed network, so its gradients are averaged here."""
+        """Average the gradients of the adapter, which lives outside the distributed network."""
         if self.fabric.world_size > 1 and self.objective.adapter is not None:
             for parameter in self.objective.adapter.parameters():
                 if parameter.grad is not None:

@@ -1,4 +1,4 @@
-"""From sharp crops to what each task of a network is given and asked for."""
+"""Make the inputs and targets of each task of a network from sharp crops."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TaskBatch:
 
     Attributes:
         degraded: Input, float (N, 3, H, W).
-        targets: By task, float (N, 3, sH, sW).
-        blur, noise: What was done to each image (see `DegradedBatch`).
+        targets: Images that each task should return, by task, float (N, 3, sH, sW).
+        blur, noise: Blur and noise of each image (see `DegradedBatch`).
     """
 
     degraded: Tensor
@@ -31,7 +31,7 @@ class TaskBatch:
 
 
 def sharp_side(crop: int, scale: int) -> int:
-    """Side of the sharp crop that a network input of `crop` pixels is made from."""
+    """Return the side of the sharp crop that a network input of `crop` pixels is made from."""
     return (crop + 2 * MARGIN) * scale
 
 

@@ -11,7 +11,7 @@ _BAR = 24
 
 
 def timeline_table(config: TrainConfig, timeline: Timeline | None = None) -> Table:
-    """One row per stage. Without a timeline (minutes that no machine has measured yet) shares stand for steps."""
+    """Return one row per stage; shares stand for steps as long as there is no timeline."""
     length = f"{timeline.total:,} steps" if timeline else f"{config.minutes:g} minutes"
     table = Table(title=f"{config.model.name}, {length}")
     for heading in ("stage", "when", "steps" if timeline else "share", "mix", "crop", "batch", "strength", "depth"):

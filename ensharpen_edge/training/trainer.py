@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.data.source import PhotoSource
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.files import sha256_of
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.training.batches import Batch, BatchSource, degrade_groups, iterate_batches
 from ensharpen_edge.training.clock import Clock
@@ -28,7 +28,7 @@ from ensharpen_edge.training.first_network import first_network
 from ensharpen_edge.training.interruption import InterruptedRun, Interruption
 from ensharpen_edge.training.log import Report, RunLog
 from ensharpen_edge.training.objective import Objective
-from ensharpen_edge.training.state import Progress, RunState, load_state, load_weights, save_state, save_weights
+from ensharpen_edge.training.state import RunState, Standing, load_state, load_weights, save_state, save_weights
 from ensharpen_edge.training.step import STATE_FILE, Stepper
 from ensharpen_edge.training.validation import ValidationSet, picture, validate
 
@@ -55,7 +55,7 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Materials:
-    """What a run is given.
+    """Photographs, held-out pairs and teachers of a run.
 
     Attributes:
         photos: Sources of sharp crops.
@@ -73,7 +73,7 @@ class Materials:
 
 
 def step_seconds(train: float, data: float, device: torch.device, workers: int) -> float:
-    """What a step of a run takes, from its two halves measured one after the other.
+    """Return the seconds that a step of a run takes, from its two halves measured one after the other.
 
     On the CPU both want the same cores: processes that prepare batches take their share of them away. On a GPU the next
     batches are degraded by a second thread while it trains: the slower half sets the pace.
@@ -94,7 +94,7 @@ class Trainer:
     Args:
         fabric: Launched; see `launch.start`.
         config: The run.
-        materials: What it learns from.
+        materials: Photographs and teachers that it learns from.
         folder: State, log and results.
         intervals: How often it reports and saves.
         workers: Processes that prepare batches.
@@ -121,43 +121,47 @@ class Trainer:
         self.average = WeightAverage(self.network, config.ema)
         self.state = RunState(self.stepper.modules, self.stepper.optimizers, self.average)
         steps = place_by_steps(config.stages, config.steps).steps if config.steps else ()
-        self.progress = Progress(stage_steps=steps)
+        self.standing = Standing(stage_steps=steps)
         self.skipped: list[str] = []
         """Photographs that turned out unusable during the run, and why."""
 
     @property
     def timeline(self) -> Timeline:
         """The stages on steps; known once the length is."""
-        return Timeline(self.config.stages, self.progress.stage_steps)
+        return Timeline(self.config.stages, self.standing.stage_steps)
 
     @property
     def best_file(self) -> Path:
         """Averaged weights of the best validation."""
         return self.folder / "best.safetensors"
 
+    @property
+    def holds_state(self) -> bool:
+        """Whether the folder holds the state of a run."""
+        return (self.folder / STATE_FILE).exists()
+
     def resume(self) -> bool:
-        """Load the saved state. False when there is none."""
-        path = self.folder / STATE_FILE
-        if not path.exists():
+        """Load the saved state and return True, or return False when there is none."""
+        if not self.holds_state:
             return False
-        self.progress = self._with_its_best(load_state(path, self.state, self._settings()))
+        self.standing = self._with_its_best(load_state(self.folder / STATE_FILE, self.state, self._settings()))
         scaler = self._scaler()
-        if scaler is not None and self.progress.scaler:
-            scaler.load_state_dict(dict(self.progress.scaler))
+        if scaler is not None and self.standing.scaler:
+            scaler.load_state_dict(dict(self.standing.scaler))
         return True
 
-    def _with_its_best(self, progress: Progress) -> Progress:
-        """Without the weights of the best validation, or with others in their place, there has been none yet."""
-        if self._best_is_there(progress):
-            return progress
-        return Progress(progress.step, progress.stage_steps, seconds=progress.seconds, scaler=progress.scaler)
+    def _with_its_best(self, standing: Standing) -> Standing:
+        """Forget the best validation where its weights are missing or others are in their place."""
+        if self._best_is_there(standing):
+            return standing
+        return Standing(standing.step, standing.stage_steps, seconds=standing.seconds, scaler=standing.scaler)
 
-    def _best_is_there(self, progress: Progress) -> bool:
-        """Whether the file is the one that was validated; states of earlier versions do not name its hash."""
-        return self.best_file.exists() and progress.best_sha256 in ("", sha256_of(self.best_file))
+    def _best_is_there(self, standing: Standing) -> bool:
+        """Return whether the file is the one that was validated; states of earlier versions do not name its hash."""
+        return self.best_file.exists() and standing.best_sha256 in ("", sha256_of(self.best_file))
 
     def _settings(self) -> dict[str, Any]:
-        """What a state belongs to."""
+        """Return the settings that a state belongs to."""
         mixes = {stage.mix: self.config.known_mixes[stage.mix].to_dict() for stage in self.config.stages}
         return {**self.config.to_dict(), "drawn": mixes, "materials": self.materials.key, "start": self.start_key}
 
@@ -165,15 +169,15 @@ class Trainer:
         """Write the state file (the first process only)."""
         scaler = self._scaler()
         if scaler is not None:
-            self.progress = dataclasses.replace(self.progress, scaler=dict(scaler.state_dict()))
+            self.standing = dataclasses.replace(self.standing, scaler=dict(scaler.state_dict()))
         if self.fabric.is_global_zero:
-            save_state(self.folder / STATE_FILE, self.state, self.progress, self._settings())
+            save_state(self.folder / STATE_FILE, self.state, self.standing, self._settings())
 
     def _scaler(self) -> Any:  # noqa: ANN401 (torch.amp.GradScaler, where precision has one)
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
     def averaged_network(self, depth: float = 1.0) -> Student:
-        """A network with the averaged weights, in evaluation mode; with a share of its blocks, as a stage trains it."""
+        """Return a network with the averaged weights, in evaluation mode, that runs a share of its blocks."""
         network = Student(self.config.model)
         network.load_state_dict(self.average.average)
         network.set_active_depth(depth)
@@ -184,14 +188,14 @@ class Trainer:
 
         With minutes, a few steps of every stage are timed on a copy that is thrown away.
         """
-        if not self.progress.stage_steps:
+        if not self.standing.stage_steps:
             seconds = self.fabric.broadcast(self._measure_stages())
             timeline = place_by_time(self.config.stages, self.config.minutes, tuple(seconds))
-            self.progress = dataclasses.replace(self.progress, stage_steps=timeline.steps)
+            self.standing = dataclasses.replace(self.standing, stage_steps=timeline.steps)
         return self.timeline
 
     def _measure_stages(self) -> list[float]:
-        """Seconds per step of each stage, its data included."""
+        """Return the seconds per step of each stage, its data included."""
         before = copy.deepcopy([m.state_dict() for m in self.state.modules.values()])
         optimizers = copy.deepcopy([o.state_dict() for o in self.state.optimizers.values()])
         scaler = self._scaler()
@@ -248,7 +252,7 @@ class Trainer:
         except OSError as error:
             raise BadInputError(f"{self.folder}: cannot be made ({error})") from error
         self.plan()
-        if not (self.folder / STATE_FILE).exists():
+        if not self.holds_state:
             self.save()
         log = RunLog(self.folder, report, tensorboard=tensorboard and self.fabric.is_global_zero)
         try:
@@ -266,13 +270,13 @@ class Trainer:
         return self.best_network()
 
     def _loop(self, log: RunLog, interruption: Interruption) -> None:
-        timeline, clock = self.timeline, Clock(self.progress.seconds)
+        timeline, clock = self.timeline, Clock(self.standing.seconds)
         source = self._source(timeline)
-        batches = iterate_batches(source, self.progress.step, self.fabric.device, self.workers)
+        batches = iterate_batches(source, self.standing.step, self.fabric.device, self.workers)
         # Closed whatever happens: workers ignore SIGTERM, so nothing else would end them after an error.
         with contextlib.closing(batches):
             self._steps(clock.waiting(batches), timeline, clock, log, interruption)
-        if self.progress.best_psnr == float("-inf"):
+        if self.standing.best_psnr == float("-inf"):
             self._validate(log)
             self.save()
 
@@ -283,7 +287,7 @@ class Trainer:
         next_save = time.monotonic() + self.intervals.save_minutes * 60
         stage = -1
         for batch in batches:
-            number = self.progress.step
+            number = self.standing.step
             self.skipped += [line for line in batch.skipped if line not in self.skipped]
             if timeline.index_at(number) != stage:
                 stage = timeline.index_at(number)
@@ -292,7 +296,7 @@ class Trainer:
             terms = self.stepper.step(batch, number, timeline.total)
             self.average.update(self.network)
             clock.count(terms, timeline.stages[stage].batch * timeline.stages[stage].crop ** 2)
-            self.progress = dataclasses.replace(self.progress, step=number + 1, seconds=clock.total)
+            self.standing = dataclasses.replace(self.standing, step=number + 1, seconds=clock.total)
             step, ended = number + 1, number + 1 == timeline.total
             if step % self.intervals.log_steps == 0 or ended:
                 strength = round(timeline.strength_at(number), 4)
@@ -310,14 +314,14 @@ class Trainer:
                 raise InterruptedRun
 
     def _forget_shallower(self, timeline: Timeline, number: int) -> None:
-        """At the first step of a stage that runs more blocks than the one before: another network is validated now."""
+        """Forget the best validation when a stage begins that runs more blocks: it was another network's."""
         stage = timeline.index_at(number)
         begins = number == timeline.ends[stage] - timeline.steps[stage]
         if stage and begins and timeline.stages[stage].depth != timeline.stages[stage - 1].depth:
-            self.progress = dataclasses.replace(self.progress, best_psnr=float("-inf"))
+            self.standing = dataclasses.replace(self.standing, best_psnr=float("-inf"))
 
     def _log(self, log: RunLog, record: dict[str, Any]) -> None:
-        """One record: means over the processes, whose batches differ."""
+        """Log one record: means over the processes, whose batches differ."""
         if self.fabric.world_size > 1:
             names = sorted(record["terms"])
             numbers = [record["loss"], *(record["terms"][name] for name in names)]
@@ -329,23 +333,23 @@ class Trainer:
             log.add(record)
 
     def _validate(self, log: RunLog) -> None:
-        last = self.progress.step - 1
+        last = self.standing.step - 1
         network = self.averaged_network(self.timeline.stages[self.timeline.index_at(last)].depth)
         score = validate(network, self.materials.validation)
-        if score.after > self.progress.best_psnr:
-            self.progress = dataclasses.replace(
-                self.progress,
+        if score.after > self.standing.best_psnr:
+            self.standing = dataclasses.replace(
+                self.standing,
                 best_psnr=score.after,
-                best_step=self.progress.step,
+                best_step=self.standing.step,
                 best_start=score.before,
                 best_cases=dict(score.cases),
             )
             if self.fabric.is_global_zero:
                 save_weights(self.best_file, self.average)
-                self.progress = dataclasses.replace(self.progress, best_sha256=sha256_of(self.best_file))
+                self.standing = dataclasses.replace(self.standing, best_sha256=sha256_of(self.best_file))
         cases = {name: round(after, 4) for name, (_, after) in score.cases.items()}
         record = {
-            "step": self.progress.step,
+            "step": self.standing.step,
             "of": self.timeline.total,
             "val_degraded": round(score.before, 4),
             "val_psnr": round(score.after, 4),
@@ -354,12 +358,12 @@ class Trainer:
         if self.fabric.is_global_zero:
             log.add(record)
             if log.shows_pictures:
-                log.picture(self.progress.step, picture(network, self.materials.validation))
+                log.picture(self.standing.step, picture(network, self.materials.validation))
 
     def best_network(self) -> Student:
-        """The averaged weights of the best validation, in evaluation mode."""
+        """Return the network with the averaged weights of the best validation, in evaluation mode."""
         self.fabric.barrier()
         network = self.averaged_network()
-        if self._best_is_there(self.progress):
+        if self._best_is_there(self.standing):
             load_weights(self.best_file, network)
         return network

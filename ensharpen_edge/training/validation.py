@@ -17,6 +17,8 @@ from ensharpen_edge.degrade.noise import add_noise
 from ensharpen_edge.degrade.registry import BLURS
 from ensharpen_edge.degrade.soft_photo import soft_photo, to_eight_bit
 from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.imaging.crops import centre_crop
+from ensharpen_edge.judging.limits import EQUAL_PSNR
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.models.config import HEAD_SCALES
 from ensharpen_edge.models.student import Student
@@ -31,16 +33,14 @@ SHAKE = (3.0, 8.0)
 """Extent of the camera shake in pixels, with noise of `SHAKE_NOISE` code values."""
 SHAKE_NOISE = 2.55
 DRAWS = 4
-"""Of the mix, for every photograph, where that judges."""
+"""Draws of the mix for every photograph, where a mix judges."""
 TOGETHER = 8
 """Images that the network sees at once."""
-EQUAL = 60.0
-"""dB that stand for an image without any error."""
 
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Pairs.
+    """Held-out pairs of a degraded and a sharp image.
 
     Attributes:
         degraded: float32 (N, 3, S, S) in [0, 1].
@@ -60,8 +60,8 @@ class ValidationScore:
     """Mean PSNR (dB, RGB, 8-bit).
 
     Attributes:
-        before: Of the degraded input (enlarged bicubically for tasks that enlarge).
-        after: Of the network's output.
+        before: PSNR of the degraded input (enlarged bicubically for tasks that enlarge).
+        after: PSNR of the network's output.
         cases: Both, by degradation.
     """
 
@@ -71,7 +71,7 @@ class ValidationScore:
 
 
 def validation_side(task: str, drawn: bool = False) -> int:
-    """Shortest side that a held-out photograph needs, where its degradations are `drawn` from a mix or not."""
+    """Return the shortest side that a held-out photograph needs, with degradations `drawn` from a mix or not."""
     return sharp_side(SIDE // HEAD_SCALES[task], HEAD_SCALES[task]) if drawn else SIDE
 
 
@@ -80,22 +80,21 @@ def _centres(photos: PhotoSet, side: int) -> Tensor:
     for name, image in itertools.islice(zip(photos.names, photos.images, strict=True), MOST):
         if min(image.shape[:2]) < side:
             raise BadInputError(f"{name}: validation needs photographs of at least {side} pixels a side")
-        top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-        crops.append(torch.from_numpy(image[top : top + side, left : left + side].copy()))
+        crops.append(torch.from_numpy(centre_crop(image, side).copy()))
     return torch.stack(crops).permute(0, 3, 1, 2).float() / 255.0
 
 
 def validation_set(
     photos: PhotoSet, task: str = "sharpen", mix: DegradationMix | None = None, seed: int = 0
 ) -> ValidationSet:
-    """The centre crop of every photograph, of the first `MOST` ones, degraded four times.
+    """Return the centre crop of every photograph, of the first `MOST` ones, degraded four times.
 
     Args:
-        photos: Held out.
-        task: That is judged.
+        photos: Held-out photographs.
+        task: The task that is judged.
         mix: Draw the degradations from it; None judges `sharpen` by three soft cases and one of camera shake, and
             another task by the default mix.
-        seed: Of the draws and the noise.
+        seed: Seed of the draws and the noise.
     """
     generator = torch.Generator().manual_seed(seed)
     if mix is not None or task != "sharpen":
@@ -119,7 +118,7 @@ def validation_set(
 
 
 def validate(network: Student, data: ValidationSet) -> ValidationScore:
-    """Mean PSNR of input and output; the network is left in the mode it was in."""
+    """Return the mean PSNR of input and output; the network is left in the mode it was in."""
     rows: dict[str, list[tuple[float, float]]] = {}
     device = next(network.parameters()).device
     was_training = network.training
@@ -143,7 +142,7 @@ def validate(network: Student, data: ValidationSet) -> ValidationScore:
 
 def _against(image: Tensor, sharp: Tensor) -> float:
     # Sharp photographs among the degraded ones would make every mean infinite. Not `min`: NaN has to stay one.
-    return float(np.minimum(EQUAL, psnr(image.numpy(), sharp.numpy(), data_range=1.0)))
+    return float(np.minimum(EQUAL_PSNR, psnr(image.numpy(), sharp.numpy(), data_range=1.0)))
 
 
 def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:
@@ -151,7 +150,7 @@ def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def picture(network: Student, data: ValidationSet, count: int = 4) -> Tensor:
-    """Degraded, output and sharp of a few pairs, side by side: float (3, rows, columns) in [0, 1]."""
+    """Return degraded, output and sharp of a few pairs, side by side: float (3, rows, columns) in [0, 1]."""
     chosen = torch.linspace(0, len(data.degraded) - 1, count).long()
     device = next(network.parameters()).device
     was_training = network.training

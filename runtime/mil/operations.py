@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ensharpen_edge.runtime.engine import F32
+from ensharpen_edge.arrays import F32
 
 Inputs = dict[str, Any]
 Operation = Callable[[Inputs], Any]
 
 
 _WINDOW_VALUES = 8_000_000
-"""That a convolution holds at a time."""
+"""The number of values that a convolution holds at a time."""
 
 
 def _conv(inputs: Inputs) -> F32:
@@ -29,7 +29,7 @@ def _conv(inputs: Inputs) -> F32:
 
 
 def _shifted(x: F32, kernel: tuple[int, int], strides: tuple[int, ...]) -> Iterator[tuple[int, int, F32]]:
-    """For every place in a kernel what it meets at all output pixels."""
+    """Return, for every place in a kernel, the values that it meets at all output pixels."""
     rows, columns = kernel
     height, width = (x.shape[2] - rows) // strides[0] + 1, (x.shape[3] - columns) // strides[1] + 1
     for row in range(rows):
@@ -47,8 +47,8 @@ def _depthwise(x: F32, weight: F32, strides: tuple[int, ...], _groups: int) -> F
 
 
 def _grouped(x: F32, weight: F32, strides: tuple[int, ...], groups: int) -> F32:
-    """In double precision, so that a pixel's sum does not depend on where a matrix product has its edges; band by band,
-    because the windows of a large image would not fit into memory."""
+    """Convolve in double precision, so that a pixel's sum does not depend on where a matrix product has its edges; band
+    by band, because the windows of a large image would not fit into memory."""
     parts = [part for _, _, part in _shifted(x, weight.shape[2:], strides)]
     count, channels, height, width = parts[0].shape
     kernels = weight.astype(np.float64).reshape(groups, weight.shape[0] // groups, -1)
@@ -63,7 +63,7 @@ def _grouped(x: F32, weight: F32, strides: tuple[int, ...], groups: int) -> F32:
 
 
 def _conv_transpose(inputs: Inputs) -> F32:
-    """Kernels that do not overlap."""
+    """Convolve transposed, by kernels that do not overlap."""
     x, weight = inputs["x"], inputs["weight"]
     rows, columns = weight.shape[2:]
     count, channels, height, width = x.shape
@@ -107,7 +107,7 @@ def _reduce_mean(inputs: Inputs) -> F32:
 
 
 def _avg_pool(inputs: Inputs) -> F32:
-    """Over blocks that do not overlap."""
+    """Average over blocks that do not overlap."""
     x, (rows, columns) = inputs["x"], (int(side) for side in inputs["kernel_sizes"])
     n, c, h, w = x.shape
     return np.asarray(x.reshape(n, c, h // rows, rows, w // columns, columns).mean(axis=(3, 5)), dtype=np.float32)
@@ -119,7 +119,7 @@ def _nearest(inputs: Inputs) -> F32:
 
 
 def _bilinear(inputs: Inputs) -> F32:
-    """Half-pixel centres: `align_corners` is off."""
+    """Enlarge bilinearly with half-pixel centres: `align_corners` is off."""
     x = inputs["x"]
     for axis, name in ((2, "scale_factor_height"), (3, "scale_factor_width")):
         factor, size = float(inputs[name]), x.shape[axis]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ensharpen_edge.arrays import F32
 from ensharpen_edge.errors import IntegrityError, require
-from ensharpen_edge.runtime.engine import F32
 from ensharpen_edge.runtime.mil.operations import OPERATIONS
 from ensharpen_edge.runtime.mil.quiet import quiet
 from ensharpen_edge.runtime.mil.sizes import array_sizes, image_sizes
@@ -22,10 +22,10 @@ class Performed:
     """One operation as it ran.
 
     Attributes:
-        kind: MIL's name.
-        numbers: Of the result: fp16, fp32, int8, ...
-        shape: Of the result.
-        kernel: (rows, columns), of convolutions.
+        kind: MIL's name of the operation.
+        numbers: The type of the result: fp16, fp32, int8, ...
+        shape: The shape of the result.
+        kernel: (rows, columns) of a convolution's kernel, else empty.
     """
 
     kind: str
@@ -77,12 +77,12 @@ class MilProgram:
         self.shape: tuple[int, ...] = (1, 3, *self.sizes.default)
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
-        """Whether an input of this shape is one that the package declares."""
+        """Return whether an input of this shape is one that the package declares."""
         return shape[:2] == (1, 3) and self.sizes.accepts((shape[2], shape[3]))
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each operation occurs, constants apart."""
+        """The number of times that each operation occurs, constants apart."""
         found: dict[str, int] = {}
         for op in self._operations:
             if op.op_type not in _constant_kinds(self._operations):
@@ -90,11 +90,11 @@ class MilProgram:
         return dict(sorted(found.items()))
 
     def run(self, image: F32) -> F32:
-        """What the program writes for an input of a shape that it accepts; float32."""
+        """Return the output for an input of a shape that the program accepts; float32."""
         return self._run(image, None)
 
     def performed(self) -> list[Performed]:
-        """The operations at the default size, in order, constants apart."""
+        """Return the operations at the default size, in order, constants apart."""
         steps: list[Performed] = []
         self._run(np.zeros(self.shape, dtype=np.float32), steps)
         return steps
@@ -123,7 +123,7 @@ class MilProgram:
         return array.astype(_FLOATS.get(_numbers(var), np.float32)).astype(np.float32)
 
     def _materialized(self) -> dict[str, Any]:
-        """Values of constants and compressed weights."""
+        """Return the values of constants and compressed weights."""
         found = {}
         for op in self._operations:
             if op.op_type == "const":
@@ -138,7 +138,7 @@ def _constant_kinds(operations: list[Any]) -> set[str]:
 
 
 def _read(op: Any) -> list[Any]:  # noqa: ANN401
-    """Variables that an operation reads."""
+    """Return the variables that an operation reads."""
     return [var for var in op.inputs.values() if var is not None and not isinstance(var, (list, tuple))]
 
 
@@ -147,7 +147,7 @@ def _value(var: Any, values: dict[str, Any]) -> Any:  # noqa: ANN401
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Floats in float32, whatever they were stored as."""
+    """Return a value with its floats in float32, whatever they were stored as."""
     array = np.asarray(value)
     return array.astype(np.float32) if array.dtype.kind == "f" else array if array.ndim else array.item()
 

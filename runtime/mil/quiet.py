@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold them back within the block."""
+    """Hold both back within the block."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -14,11 +14,11 @@ ALIGNMENT = 32
 
 @dataclass(frozen=True)
 class DeclaredSizes:
-    """What is taken.
+    """The sizes that a model takes.
 
     Attributes:
-        default: (height, width).
-        others: Enumerated, the default among them; empty for one size and for a range.
+        default: The default (height, width).
+        others: The enumerated sizes, the default among them; empty for one size and for a range.
         range: The smallest and the largest (height, width), or None.
     """
 
@@ -27,7 +27,7 @@ class DeclaredSizes:
     range: tuple[Size, Size] | None = None
 
     def accepts(self, size: Size) -> bool:
-        """Whether a (height, width) is declared, and of a range on the grid."""
+        """Return whether a (height, width) is declared, and of a range on the grid."""
         if self.range is not None:
             low, high = self.range
             on_grid = not any(side % ALIGNMENT for side in size)
@@ -36,7 +36,7 @@ class DeclaredSizes:
 
 
 def array_sizes(taken: Any) -> DeclaredSizes:  # noqa: ANN401 (ArrayFeatureType)
-    """Of an input of arrays, (1, 3, height, width)."""
+    """Return the sizes of an input of arrays, (1, 3, height, width)."""
     height, width = (int(side) for side in tuple(taken.shape)[2:4])
     flexibility = taken.WhichOneof("ShapeFlexibility")
     if flexibility == "enumeratedShapes":
@@ -50,7 +50,7 @@ def array_sizes(taken: Any) -> DeclaredSizes:  # noqa: ANN401 (ArrayFeatureType)
 
 
 def image_sizes(taken: Any) -> DeclaredSizes:  # noqa: ANN401 (ImageFeatureType)
-    """Of an input of images."""
+    """Return the sizes of an input of images."""
     default = (int(taken.height), int(taken.width))
     flexibility = taken.WhichOneof("SizeFlexibility")
     if flexibility == "enumeratedSizes":

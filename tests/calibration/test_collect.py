@@ -10,8 +10,9 @@ import pytest
 
 from ensharpen_edge.calibration.collect import Observer, PhotoInput, all_tensors
 from ensharpen_edge.calibration.moments import Moments
-from ensharpen_edge.calibration.photo_choice import ChoiceConfig, choose_crops
+from ensharpen_edge.calibration.photo_choice import choose_crops
 from ensharpen_edge.calibration.ranges import RangeConfig, Scheme, find_range
+from ensharpen_edge.calibration.settings import CalibrationSettings
 from ensharpen_edge.calibration.table import (
     HISTOGRAMS,
     TABLE,
@@ -22,6 +23,7 @@ from ensharpen_edge.calibration.table import (
     save_table,
 )
 from ensharpen_edge.data.cache import load_photos
+from ensharpen_edge.degrade.mix import MARGIN
 from ensharpen_edge.errors import BadInputError, IntegrityError
 
 
@@ -32,7 +34,8 @@ def model(artifact) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def choices(photo_folder):
-    return tuple(choose_crops(load_photos(photo_folder), ChoiceConfig(6, 64, allow_few=True)))
+    settings = CalibrationSettings(photo_folder, 6, 64 - 2 * MARGIN, allow_few=True)
+    return tuple(choose_crops(load_photos(photo_folder), settings))
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,13 @@ from ensharpen_edge.calibration.collect import Observer, PhotoInput, all_tensors
 from ensharpen_edge.calibration.degraded_crops import degraded_inputs
 from ensharpen_edge.calibration.equalise import channel_peaks, equalised, find_scales
 from ensharpen_edge.calibration.session import graph_run
-from ensharpen_edge.export.probes import parity_probes
+from ensharpen_edge.export.proof.probes import parity_probes
 from ensharpen_edge.models.config import StudentConfig
-
-from .conftest import SETTINGS
 
 
 @pytest.fixture(scope="module")
 def inputs(chosen):
-    return list(degraded_inputs(chosen.photos, chosen.choices[:6], SETTINGS))
+    return list(degraded_inputs(chosen.photos, chosen.choices[:6], chosen.settings))
 
 
 def spread(peaks) -> float:
@@ -52,7 +50,7 @@ def test_what_reaches_the_image_is_not_scaled(graph, calibrated):
 def test_networks_with_options_stay_the_same(options, inputs):
     import torch
 
-    from ensharpen_edge.export.targets.onnx import export_graph, simplify
+    from ensharpen_edge.export.graph.onnx_graph import export_graph, simplify
     from ensharpen_edge.models.folding import fold_branches
     from ensharpen_edge.models.student import Student
 

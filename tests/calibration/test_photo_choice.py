@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from ensharpen_edge.calibration.photo_choice import ChoiceConfig, candidate_crops, choose_crops, describe, distinct
+from ensharpen_edge.calibration.photo_choice import candidate_crops, choose_crops, describe, distinct
+from ensharpen_edge.calibration.settings import CalibrationSettings
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.data.duplicates import fingerprint
 from ensharpen_edge.data.photos import PhotoSet
+from ensharpen_edge.degrade.mix import MARGIN
 from ensharpen_edge.errors import BadInputError
 
-FEW = ChoiceConfig(count=20, crop=96, allow_few=True)
+
+def settings(side: int = 96, count: int = 128, allow_few: bool = False) -> CalibrationSettings:
+    """Settings by which crops of `side` pixels are chosen."""
+    return CalibrationSettings(Path("photos"), count, side - 2 * MARGIN, allow_few=allow_few)
+
+
+FEW = settings(count=20, allow_few=True)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +64,7 @@ def test_chosen_crops_cover_more_than_random_ones(photos):
 
 def test_a_growing_folder_keeps_its_candidates(photos):
     fewer = photos.subset(lambda name: name != "raft.png")
-    few = ChoiceConfig(count=8, crop=96, allow_few=True)
+    few = settings(count=8, allow_few=True)
     before = {(c.photo, c.top, c.left) for c in candidate_crops(fewer, [0, 1, 2, 3], few)}
     after = {(c.photo, c.top, c.left) for c in candidate_crops(photos, [0, 1, 2, 3, 4], few)}
     assert before < after
@@ -63,12 +73,12 @@ def test_a_growing_folder_keeps_its_candidates(photos):
 
 def test_what_cannot_calibrate_is_refused(photos, photo):
     with pytest.raises(BadInputError, match="5 distinct photographs"):
-        choose_crops(photos, ChoiceConfig(crop=96))
+        choose_crops(photos, settings())
     with pytest.raises(BadInputError, match="1000 pixels a side"):
-        choose_crops(photos, ChoiceConfig(crop=1000, allow_few=True))
+        choose_crops(photos, settings(1000, allow_few=True))
     repeated = made(*([photo] * 20))
     assert distinct(repeated) == [0]
     with pytest.raises(BadInputError, match="1 distinct"):
-        choose_crops(repeated, ChoiceConfig(crop=96))
+        choose_crops(repeated, settings())
     with pytest.raises(BadInputError, match="flat"):
         choose_crops(made(np.zeros((200, 200, 3), np.uint8)), FEW)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from ensharpen_edge.calibration.layers import resolve
-from ensharpen_edge.calibration.recipe import QuantizationSettings, Quantizer
+from ensharpen_edge.calibration.quantizer import QuantizationSettings, Quantizer
 from ensharpen_edge.calibration.schemes import SCHEMES
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError
@@ -38,8 +38,8 @@ def test_the_simulation_predicts_the_quantized_graph(planning, scheme):
         assert damage == pytest.approx(between(simulated, floats, image.degraded), abs=1.0)
 
 
-def test_codes_are_signed_symmetric_and_only_at_convolutions_for_tensorrt(planning):
-    made = quantizer(planning, "tensorrt")
+def test_codes_are_signed_symmetric_and_only_at_convolutions_for_trt(planning):
+    made = quantizer(planning, "trt")
     assert not any(layer.weight is None for layer in made.layers)
     model = made.quantized(made.layers)
     values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

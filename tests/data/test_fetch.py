@@ -67,7 +67,9 @@ def sha256(data: bytes) -> Checksum:
 
 def test_whole_and_checked(server, tmp_path):
     shown: list[tuple[int, int]] = []
-    path = download(f"{server}/set.bin", tmp_path / "a" / "set.bin", sha256(CONTENT), lambda *s: shown.append(s))
+    path = download(
+        f"{server}/set.bin", tmp_path / "a" / "set.bin", sha256(CONTENT), lambda _doing, *s: shown.append(s)
+    )
     assert path.read_bytes() == CONTENT
     assert shown[-1] == (len(CONTENT), len(CONTENT))
     download(f"{server}/set.bin", path, sha256(CONTENT))

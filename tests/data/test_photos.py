@@ -16,10 +16,11 @@ from PIL import Image
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.data.crops import CropSampler
 from ensharpen_edge.data.duplicates import SAME_PICTURE, find_overlap, fingerprint, refuse_overlap
-from ensharpen_edge.data.photos import PhotoSet, held_out_of, is_held_out, list_photos
+from ensharpen_edge.data.photos import PhotoSet, held_out_of, is_held_out
 from ensharpen_edge.data.shards import ShardConfig, ShardSource, shard_files
 from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.imaging.decode import read_photo
+from ensharpen_edge.imaging.photo_folder import photo_files
 
 
 def png(image: np.ndarray) -> bytes:
@@ -52,7 +53,7 @@ def test_bad_files_are_named_and_skipped(tmp_path, photo):
     assert "1 file ending in .heic" in photos.skipped[-1]
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInputError, match="no photographs"):
-        list_photos(tmp_path / "empty")
+        photo_files(tmp_path / "empty")
     (tmp_path / "good.png").unlink()
     with pytest.raises(BadInputError, match="no usable"):
         load_photos(tmp_path, minimum_side=64)
@@ -76,9 +77,9 @@ def test_few_photographs_hold_one_out_whatever_they_are_called():
 def test_cache_decodes_once_and_holds_the_same_pixels(tmp_path, photo_folder):
     cache = tmp_path / "cache"
     calls: list[int] = []
-    fresh = load_photos(photo_folder, 1, lambda done, _total: calls.append(done), cache)
+    fresh = load_photos(photo_folder, 1, lambda _doing, done=0, total=0: calls.append(done), cache)
     assert len(calls) == len(fresh) == 5
-    again = load_photos(photo_folder, 1, lambda done, _total: calls.append(done), cache)
+    again = load_photos(photo_folder, 1, lambda _doing, done=0, total=0: calls.append(done), cache)
     assert len(calls) == 5, "nothing was decoded a second time"
     direct = load_photos(photo_folder)
     assert again.names == direct.names
@@ -91,25 +92,25 @@ def test_cache_follows_the_folder_and_survives_damage(tmp_path, photo):
     folder, cache = tmp_path / "photos", tmp_path / "cache"
     folder.mkdir()
     Image.fromarray(photo).save(folder / "a.png")
-    assert len(load_photos(folder, 1, None, cache)) == 1
+    assert len(load_photos(folder, cache=cache)) == 1
     Image.fromarray(photo[::-1]).save(folder / "b.png")
-    assert len(load_photos(folder, 1, None, cache)) == 2
+    assert len(load_photos(folder, cache=cache)) == 2
     for file in cache.glob("*.u8"):
         file.write_bytes(file.read_bytes()[:-7])
-    assert np.array_equal(load_photos(folder, 1, None, cache).images[0], photo)
+    assert np.array_equal(load_photos(folder, cache=cache).images[0], photo)
     for file in cache.glob("*.json"):
         file.write_text("{")
-    assert len(load_photos(folder, 1, None, cache)) == 2
+    assert len(load_photos(folder, cache=cache)) == 2
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInputError, match="cannot write decoded"):
-        load_photos(folder, 1, None, tmp_path / "file" / "cache")
+        load_photos(folder, cache=tmp_path / "file" / "cache")
 
 
 def test_broken_links_are_named_and_skipped(tmp_path, photo):
     Image.fromarray(photo).save(tmp_path / "good.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     for cache in (None, tmp_path / "cache"):
-        photos = load_photos(tmp_path, 1, None, cache)
+        photos = load_photos(tmp_path, cache=cache)
         assert photos.names == ("good.png",)
         assert "gone.png" in photos.skipped[0]
 
@@ -118,7 +119,7 @@ def test_links_that_lead_back_and_strange_names(tmp_path, photo, monkeypatch):
     Image.fromarray(photo).save(tmp_path / "a.png")
     (tmp_path / "again").symlink_to(tmp_path)
     (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
-    assert len(list_photos(tmp_path)) == 2
+    assert len(photo_files(tmp_path)) == 2
     with Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")).open("wb") as file:
         file.write((tmp_path / "a.png").read_bytes())
     for cache in (None, tmp_path.with_name("cache")):

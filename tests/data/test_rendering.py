@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ensharpen_edge.data.photos import list_photos
 from ensharpen_edge.data.rendering.registry import SCENES
 from ensharpen_edge.data.rendering.render import find_fonts, render
 from ensharpen_edge.errors import BadInputError, UsageError
+from ensharpen_edge.imaging.photo_folder import photo_files
 
 MATPLOTLIB_FONTS = Path(pytest.importorskip("matplotlib").get_data_path()) / "fonts" / "ttf"
 
@@ -50,7 +50,7 @@ def test_command_writes_photographs_for_training(command, tmp_path):
     arguments = ("ensharpen-train", "data", "render", "--out", tmp_path / "p", "--count", 6, "--side", 256)
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
-    files = list_photos(tmp_path / "p")
+    files = photo_files(tmp_path / "p")
     assert [path.stem for path in files] == [
         "chart-0003", "interface-0002", "line-art-0004", "page-0000", "page-0005", "signs-0001",
     ]  # fmt: skip

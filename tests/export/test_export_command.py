@@ -10,13 +10,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ensharpen_edge.artifact import Artifact, sha256_of
+from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import ParityError
-from ensharpen_edge.export.tiling_check import check_tiling
+from ensharpen_edge.export.proof.tiling import check_tiling
+from ensharpen_edge.files import sha256_of
 from ensharpen_edge.models.checkpoint import find_checkpoint, save_checkpoint, shipped_models
 from ensharpen_edge.models.config import NANO
 from ensharpen_edge.models.student import Student
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.engines.registry import open_engine
+
+pytestmark = pytest.mark.slow
 
 
 def test_fp32_and_fp16_in_one_command(command, tmp_path):
@@ -125,10 +128,10 @@ def test_static_artifact_states_its_window(static_artifact):
 
 
 def test_static_ladder_runs_photographs_at_every_size():
-    from ensharpen_edge.export.pipeline import _probes
+    from ensharpen_edge.export.proof.probes import ladder_probes
 
     for size in ((160, 192), (512, 768), (120, 1024)):
-        probes = _probes((size,))
+        probes = ladder_probes((size,), 8)
         assert sum(probe.name.startswith("photo-") for probe in probes) >= 4
         assert {probe.image.shape for probe in probes} == {(1, 3, *size)}
 
@@ -153,12 +156,13 @@ def test_any_crash_leaves_a_report_and_no_artifact(tmp_path, monkeypatch):
     from ensharpen_edge.errors import BadInputError
     from ensharpen_edge.export import pipeline
     from ensharpen_edge.export.request import ExportRequest
+    from ensharpen_edge.export.stages import proving
 
     def crash(*_: object) -> None:
         raise RuntimeError("converter bug")
 
     (tmp_path / "nano-onnx-fp32.report.json").write_text('{"passed": true}')
-    monkeypatch.setattr(pipeline, "gate_pairs", crash)
+    monkeypatch.setattr(proving, "gate_pairs", crash)
     with pytest.raises(BadInputError, match="converter bug"):
         pipeline.export_model(ExportRequest("nano", "onnx", "fp32", tmp_path))
     report = json.loads((tmp_path / "nano-onnx-fp32.report.json").read_text())

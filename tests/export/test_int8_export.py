@@ -13,7 +13,9 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.calibration.table import _content_hash, load_table
 from ensharpen_edge.export.quantization import shipped_calibration
 from ensharpen_edge.models.checkpoint import find_checkpoint, shipped_models
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.engines.registry import open_engine
+
+pytestmark = pytest.mark.slow
 
 FEW = ("-n", 24, "--crop", 96, "--allow-few")
 
@@ -166,7 +168,7 @@ def own_copy(folder):
         (("--calib", "{photos}"), 9, "distinct photographs"),
         (("--calib", "{photos}", *FEW, "--keep", "roof"), 2, "unknown layer"),
         (("--calib", "{photos}", *FEW, "--method", "best"), 2, "unknown range method"),
-        (("--calib", "{photos}", *FEW, "--scheme", "tensorrt"), 2, "unknown scheme for target"),
+        (("--calib", "{photos}", *FEW, "--scheme", "trt"), 2, "unknown scheme for target"),
         (("--calib", "{photos}", *FEW, "--plan", "nowhere.json"), 9, "not a plan"),
     ],
     ids=str,
@@ -191,7 +193,7 @@ def test_a_shipped_calibration_is_of_the_shipped_weights(name):
     assert table.provenance.weights == find_checkpoint(name).sha256
     assert len({photo.split(":")[0] for photo in table.provenance.photos}) >= 100
     schemes = {json.loads(plan.read_text())["scheme"] for plan in folder.glob("plan-*.json")}
-    assert schemes == {"onnx", "tflite", "tensorrt", "coreml"}
+    assert schemes == {"onnx", "tflite", "trt", "coreml"}
 
 
 @pytest.mark.parametrize("target", ["onnx", "tflite"])

@@ -17,6 +17,8 @@ from ensharpen_edge.models.config import NANO
 from ensharpen_edge.models.folding import merge_separable
 from ensharpen_edge.models.student import Student
 
+pytestmark = pytest.mark.slow
+
 
 def with_option(folder: Path, **option: object) -> str:
     """The shipped nano with an option grown in: gates nearly open, added branches nearly silent."""

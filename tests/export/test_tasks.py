@@ -14,6 +14,8 @@ from ensharpen_edge.errors import UsageError
 from ensharpen_edge.export.pipeline import export_model
 from ensharpen_edge.export.request import ExportRequest
 
+pytestmark = pytest.mark.slow
+
 DENOISER, UPSCALER = "small-denoise", "small-upscale2"
 
 
@@ -92,10 +94,15 @@ def test_other_files_that_enlarge(target, precision, tmp_path):
 
 
 def test_what_enlarges_has_no_plan_for_int8(tmp_path, photo_folder):
+    from ensharpen_edge.calibration.settings import CalibrationSettings
     from ensharpen_edge.export.quantization import QuantizationRequest
 
     request = ExportRequest(
-        UPSCALER, "onnx", "int8", tmp_path, quantization=QuantizationRequest(photo_folder, allow_few=True)
+        UPSCALER,
+        "onnx",
+        "int8",
+        tmp_path,
+        quantization=QuantizationRequest(CalibrationSettings(photo_folder, allow_few=True)),
     )
     with pytest.raises(UsageError, match="enlarges"):
         export_model(request)

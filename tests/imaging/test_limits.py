@@ -19,6 +19,8 @@ from ensharpen_edge.imaging.decode import decode_photo, read_photo
 from ensharpen_edge.imaging.headers import Header, read_header
 from ensharpen_edge.imaging.limits import check_limits, peak_memory
 
+pytestmark = pytest.mark.slow
+
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()

@@ -15,6 +15,8 @@ from PIL import Image
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.decode import decode_photo
 
+pytestmark = pytest.mark.slow
+
 _spec = importlib.util.spec_from_file_location("tiff_writer", Path(__file__).with_name("tiff_writer.py"))
 writer = importlib.util.module_from_spec(_spec)
 sys.modules["tiff_writer"] = writer

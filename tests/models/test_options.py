@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from ensharpen_edge.errors import UsageError
-from ensharpen_edge.export.lint import check_exportable, expected_operators
-from ensharpen_edge.export.targets.onnx import check_graph, export_graph, simplify
+from ensharpen_edge.export.graph.lint import check_exportable
+from ensharpen_edge.export.graph.onnx_graph import check_graph, export_graph, simplify
 from ensharpen_edge.models.config import HEAD_SCALES, StudentConfig
 from ensharpen_edge.models.folding import fold_branches, merge_separable
 from ensharpen_edge.models.student import Enlarge, Student
+from ensharpen_edge.models.student_network import StudentNetwork, expected_operators
 
 TINY = StudentConfig("tiny", (8, 8, 16), (1, 1, 1, 1, 1))
 OPTIONS = {
@@ -148,7 +149,7 @@ def test_option_exports_with_parity(name):
 )
 def test_what_no_artifact_can_be_is_refused_by_name(name, size, reason):
     with pytest.raises(UsageError, match=reason):
-        check_exportable(config_of(name), size)
+        check_exportable(StudentNetwork(Student(config_of(name))), size)
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -12,7 +12,7 @@ import pytest
 
 from ensharpen_edge.artifact import Artifact
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,6 @@ def test_missing_extra_is_named_with_its_install_line(clean, tmp_path):
 @pytest.mark.parametrize("mode", [(), ("-e",)], ids=["regular", "editable"])
 def test_source_tree_installs(run, clean, source, mode, tmp_path):
     run(clean / "pip", "install", "-q", "--no-deps", "--force-reinstall", *mode, source)
-    code = "import ensharpen_edge.runtime.cli as m, ensharpen_edge.export.parity; print(m.__file__)"
+    code = "import ensharpen_edge.runtime.cli as m, ensharpen_edge.export.proof.ladder; print(m.__file__)"
     location = run(clean / "python", "-c", code, cwd=tmp_path)
     assert (str(source) in location) == bool(mode)

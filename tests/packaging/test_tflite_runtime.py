@@ -13,6 +13,7 @@ import pytest
 from ensharpen_edge.artifact import Artifact
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime 2.14 has no wheels for it"),
 ]
@@ -22,7 +23,7 @@ import importlib.util, json, sys
 from pathlib import Path
 import numpy as np
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.engines.registry import open_engine
 assert importlib.util.find_spec("ai_edge_litert") is None and np.__version__ < "2"
 result = {}
 for path in sys.argv[2:]:

@@ -9,13 +9,17 @@ import onnxruntime
 import pytest
 
 from ensharpen_edge.errors import IntegrityError, MissingToolError, UsageError
-from ensharpen_edge.runtime import onnxruntime_session
-from ensharpen_edge.runtime.onnxruntime_session import open_session
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.engines import onnxruntime_session
+from ensharpen_edge.runtime.engines.coreml import CoremlEngine
+from ensharpen_edge.runtime.engines.litert import LiteRtEngine
+from ensharpen_edge.runtime.engines.onnxruntime import OnnxRuntimeEngine
+from ensharpen_edge.runtime.engines.onnxruntime_session import open_session
+from ensharpen_edge.runtime.engines.providers import PROVIDERS, find_provider
+from ensharpen_edge.runtime.engines.registry import open_engine
+from ensharpen_edge.runtime.engines.tensorrt import TensorRtEngine
+from ensharpen_edge.runtime.jetson_kit.driver import Gpu
+from ensharpen_edge.runtime.jetson_kit.faults import MISSING, DeviceError
 from ensharpen_edge.runtime.self_ensemble import SelfEnsemble
-from ensharpen_edge.runtime.tensorrt import TensorRtEngine
-from ensharpen_edge.runtime.trt.driver import Gpu
-from ensharpen_edge.runtime.trt.faults import MISSING, DeviceError
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -35,6 +39,7 @@ def listed(monkeypatch):
 def test_the_cpu_is_the_cpu(artifact):
     with open_engine(artifact, "cpu") as engine:
         assert engine.device == "cpu"
+        assert engine.provider == CPU
         assert engine._session.get_providers() == [CPU]
         averaged = SelfEnsemble(engine, artifact.manifest.io, artifact.manifest.shape, 2)
         assert averaged.device == "cpu"
@@ -50,7 +55,7 @@ def test_a_package_without_cuda(command, artifact, photo_folder, tmp_path):
     )
     assert done.returncode == 3
     assert "pip install onnxruntime-gpu" in done.stderr
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists(), "the engine is opened before the folder is made"
 
 
 @without_cuda
@@ -76,7 +81,7 @@ def test_a_listed_provider_that_fails_is_missing_and_a_damaged_model_is_damaged(
     session = onnxruntime.InferenceSession
 
     def fail(model, options, providers, **settings):
-        if CUDA in providers:
+        if CUDA in providers:  # without a number
             assert settings == {"enable_fallback": 0}, "neither now nor when a window fails"
             raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
         return session(model, options, providers=providers)
@@ -92,23 +97,21 @@ def test_a_listed_provider_that_fails_is_missing_and_a_damaged_model_is_damaged(
     )
     for device in ("cpu", "cuda"):
         with pytest.raises(IntegrityError, match="cannot load it"):
-            onnxruntime_engine(copied, device)
-
-
-def onnxruntime_engine(artifact, device):
-    from ensharpen_edge.runtime.onnxruntime import OnnxRuntimeEngine
-
-    return OnnxRuntimeEngine(artifact, device)
+            OnnxRuntimeEngine(copied, device)
 
 
 def test_a_session_that_has_cuda_is_on_it(artifact, listed, monkeypatch):
-    """A stand-in: there is no GPU to be asked."""
+    """A stand-in: there is no GPU to be asked. The number of the device reaches the provider."""
+    asked = []
     names = [artifact.manifest.io.input_name, artifact.manifest.io.output_name]
-    inputs, outputs = ([SimpleNamespace(name=name)] for name in names)
+    inputs, outputs = ([SimpleNamespace(name=name, type="tensor(float)")] for name in names)
     started = SimpleNamespace(get_providers=lambda: [CUDA, CPU], get_inputs=lambda: inputs, get_outputs=lambda: outputs)
-    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_arguments, **_options: started)
-    with open_engine(artifact, "cuda") as engine:
-        assert engine.device == "cuda"
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda *_a, providers, **_o: asked.append(providers) or started
+    )
+    with open_engine(artifact, "cuda:1") as engine:
+        assert (engine.device, engine.provider, engine.is_reference) == ("cuda:1", CUDA, False)
+    assert asked == [[(CUDA, {"device_id": "1"})]]
 
 
 def test_the_report_names_the_device(command, artifact, photo_folder, tmp_path):
@@ -118,7 +121,9 @@ def test_the_report_names_the_device(command, artifact, photo_folder, tmp_path):
             "--self-ensemble", views,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["device"] == "cpu"
+        report = json.loads(done.stdout)
+        assert report["device"] == "cpu"
+        assert (report["engine"], report["provider"], report["is_reference"]) == ("onnxruntime", CPU, False)
 
 
 def test_tensorrt_engines_run_on_the_gpu_whatever_the_default_is_called():
@@ -126,9 +131,6 @@ def test_tensorrt_engines_run_on_the_gpu_whatever_the_default_is_called():
 
 
 def test_other_backends_refuse_other_devices(artifact):
-    from ensharpen_edge.runtime.coreml import CoremlEngine
-    from ensharpen_edge.runtime.litert import LiteRtEngine
-
     for engine, device in (
         (LiteRtEngine, "cuda"),
         (LiteRtEngine, "gpu"),
@@ -137,3 +139,48 @@ def test_other_backends_refuse_other_devices(artifact):
     ):
         with pytest.raises(UsageError, match="unknown device"):
             engine(artifact, device)
+
+
+@pytest.mark.parametrize(
+    ("device", "name", "settings"),
+    [
+        ("cpu", CPU, {}),
+        ("cuda", CUDA, {}),
+        ("cuda:1", CUDA, {"device_id": "1"}),
+        ("tensorrt:2", "TensorrtExecutionProvider", {"device_id": "2"}),
+        ("directml:0", "DmlExecutionProvider", {"device_id": "0"}),
+        ("openvino:NPU", "OpenVINOExecutionProvider", {"device_type": "NPU"}),
+        ("qnn", "QNNExecutionProvider", {"backend_type": "htp"}),
+        ("qnn:gpu", "QNNExecutionProvider", {"backend_type": "gpu"}),
+        ("coreml", "CoreMLExecutionProvider", {"ModelFormat": "MLProgram"}),
+    ],
+)
+def test_devices_name_providers_and_their_options(device, name, settings):
+    provider, found = find_provider(device)
+    assert (provider.name, found) == (name, settings)
+
+
+@pytest.mark.parametrize("device", ["", "CUDA", "cpu:0", "cuda:", "cuda:first", "cuda:-1", "openvino:tpu", "coreml:1"])
+def test_devices_that_are_none(artifact, device):
+    with pytest.raises(UsageError, match="unknown device"):
+        open_engine(artifact, device)
+
+
+def test_every_provider_that_this_package_lacks_is_missing_with_its_install_line(artifact):
+    installed = OnnxRuntimeEngine.devices()
+    assert "cpu" in installed
+    for provider in PROVIDERS:
+        if provider.device not in installed:
+            with pytest.raises(MissingToolError, match=f"no {provider.name} here") as error:
+                open_engine(artifact, provider.device)
+            assert error.value.hint == provider.install
+            assert error.value.hint.startswith("pip install onnxruntime")
+
+
+def test_another_provider_that_does_not_start_says_what_it_needs(artifact, monkeypatch):
+    openvino, _ = find_provider("openvino")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [openvino.name, CPU])
+    with pytest.warns(UserWarning, match="Specified provider"), pytest.raises(MissingToolError) as error:
+        open_engine(artifact, "openvino")
+    assert f"the session runs on {CPU}" in str(error.value)
+    assert openvino.starts in str(error.value.hint)

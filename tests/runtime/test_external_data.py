@@ -17,9 +17,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ensharpen_edge.artifact import Artifact, seal
 from ensharpen_edge.errors import IntegrityError
-from ensharpen_edge.runtime.registry import open_engine
-from ensharpen_edge.runtime.trt import onnx_external_data as module
-from ensharpen_edge.runtime.trt.onnx_external_data import (
+from ensharpen_edge.runtime.engines.registry import open_engine
+from ensharpen_edge.runtime.jetson_kit import onnx_external_data as module
+from ensharpen_edge.runtime.jetson_kit.onnx_external_data import (
     DEEPEST,
     ExternalTensor,
     UnreadableOnnxError,
@@ -296,7 +296,7 @@ def test_no_engine_opens_a_model_that_is_not_whole(relinked, place):
 
 
 def test_other_readers_of_the_graph_refuse_it_too(relinked):
-    from ensharpen_edge.benchmarks.operator_times import node_times
+    from ensharpen_edge.benchmarks.speed.operator_times import node_times
     from ensharpen_edge.calibration.run import FloatGraph
 
     opened = relinked(PLACES["constant"].SerializeToString())
@@ -320,10 +320,10 @@ def test_the_command_ends_with_its_code(command, relinked, photo_folder, tmp_pat
 
 def test_the_device_refuses_such_a_kit(artifact, tmp_path):
     """Before TensorRT is asked: its parser would look in the current folder as well."""
-    from ensharpen_edge.runtime.trt.build import BuildOptions, build_first
-    from ensharpen_edge.runtime.trt.faults import INTEGRITY, DeviceError
-    from ensharpen_edge.runtime.trt.graph_choice import attempts
-    from ensharpen_edge.runtime.trt.kit import open_kit
+    from ensharpen_edge.runtime.jetson_kit.build import BuildOptions, build_first
+    from ensharpen_edge.runtime.jetson_kit.faults import INTEGRITY, DeviceError
+    from ensharpen_edge.runtime.jetson_kit.graph_choice import attempts
+    from ensharpen_edge.runtime.jetson_kit.kit import open_kit
 
     kit = tmp_path / "kit"
     shutil.copytree(artifact.path, kit)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ensharpen_edge.metrics.psnr import psnr
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.engines.registry import open_engine
 
 
 @pytest.fixture
@@ -29,9 +29,10 @@ def pixels(path) -> np.ndarray:
 
 
 def test_sharpens_a_blurred_photograph(command, artifact, tmp_path, photo):
-    from ensharpen_edge.benchmarks.demo.build import CASE, blur_photo
+    from ensharpen_edge.demo.build import SOFTNESS
+    from ensharpen_edge.demo.soft_photo import soften
 
-    blurred = blur_photo(photo, CASE)
+    blurred = soften(photo, SOFTNESS)
     Image.fromarray(blurred).save(tmp_path / "soft.png")
     done = command("ensharpen-run", artifact.path, tmp_path / "soft.png", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr

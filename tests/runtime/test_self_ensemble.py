@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ensharpen_edge.benchmarks.protocol import GaussianCase, degrade
+from ensharpen_edge.benchmarks.quality.protocol import GaussianCase, degrade
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.views import from_view, to_view
 from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.runtime.engines.registry import open_engine
 from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
-from ensharpen_edge.runtime.registry import open_engine
 from ensharpen_edge.runtime.self_ensemble import SelfEnsemble
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ensharpen_edge.artifact import Artifact, IoContract, Manifest, ShapeContract, seal
+from ensharpen_edge.artifact import Artifact, seal
+from ensharpen_edge.artifact_manifest import FileTraits, IoContract, Manifest, ShapeContract
 from ensharpen_edge.errors import IntegrityError
-from ensharpen_edge.runtime.registry import open_engine
+from ensharpen_edge.runtime.engines.registry import open_engine
 from ensharpen_edge.runtime.tflite_external_buffers import has_external_buffers
 
 
@@ -50,7 +51,7 @@ def model(groups: bool = False, buffers: bool = False, empty: bool = False) -> b
 def sealed(folder, content: bytes) -> Artifact:
     (folder / "model.tflite").write_bytes(content)
     io, shape = IoContract("image", "sharp", "NHWC"), ShapeContract(8, 8, 8, 0, 0)
-    seal(folder, Manifest("m", "tflite", "fp32", "sharpen", "model.tflite", io, shape, {}))
+    seal(folder, Manifest("m", "tflite", "fp32", "sharpen", "model.tflite", FileTraits("tflite"), io, shape, {}))
     return Artifact.open(folder)
 
 

@@ -9,8 +9,8 @@ import pytest
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.imaging.decode import read_photo
+from ensharpen_edge.runtime.engines.registry import open_engine
 from ensharpen_edge.runtime.pipeline import WindowBuffer, plan_for, sharpen_frame
-from ensharpen_edge.runtime.registry import open_engine
 from ensharpen_edge.runtime.tiling import plan_axis, plan_fixed, plan_tiles
 
 

@@ -25,6 +25,8 @@ from ensharpen_edge.training.curves import running_mean
 from ensharpen_edge.training.log import LOG_FILE
 from ensharpen_edge.training.step import STATE_FILE
 
+pytestmark = pytest.mark.slow
+
 RECIPE = {
     "model": {"like": "nano", "name": "tiny", "widths": [8, 8, 16], "depths": [1, 1, 1, 1, 1]},
     "steps": 40,

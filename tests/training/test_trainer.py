@@ -52,12 +52,12 @@ def steps(trainer, count: int) -> None:
     """Some steps of the loop, without its end."""
     timeline = trainer.timeline
     source = trainer._source(timeline)
-    first = trainer.progress.step
+    first = trainer.standing.step
     for number in range(first, first + count):
         trainer._enter_stage(timeline, timeline.index_at(number))
         trainer.stepper.step(degrade_groups(source[number], trainer.config, timeline, CPU), number, timeline.total)
         trainer.average.update(trainer.network)
-        trainer.progress = dataclasses.replace(trainer.progress, step=number + 1)
+        trainer.standing = dataclasses.replace(trainer.standing, step=number + 1)
 
 
 def test_a_few_seconds_of_training_sharpen(make_trainer, few, tmp_path):
@@ -65,9 +65,9 @@ def test_a_few_seconds_of_training_sharpen(make_trainer, few, tmp_path):
     records: list[dict] = []
     trainer = make_trainer(config, tmp_path, Intervals(log_steps=25, validations=4))
     network = trainer.run(records.append)
-    given, returned = trainer.progress.best_cases["soft 1.6/2.55"]
+    given, returned = trainer.standing.best_cases["soft 1.6/2.55"]
     assert returned > given + 0.15
-    assert trainer.progress.best_psnr == pytest.approx(max(r["val_psnr"] for r in records if "val_psnr" in r), abs=1e-3)
+    assert trainer.standing.best_psnr == pytest.approx(max(r["val_psnr"] for r in records if "val_psnr" in r), abs=1e-3)
     lines = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
     assert lines == records
     assert len([r for r in records if "val_psnr" in r]) == 4
@@ -98,7 +98,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(name, make_traine
     steps(first, 3)  # work after the last save is lost, as in a kill
     second = make_trainer(config, tmp_path / "cut", **given)
     assert second.resume()
-    assert second.progress.step == 14
+    assert second.standing.step == 14
     second.run(lambda _: None)
     expected, actual = weights(straight), weights(second)
     assert expected.keys() == actual.keys()
@@ -221,7 +221,7 @@ def test_minutes_become_steps_once_and_timing_leaves_no_trace(make_trainer, few,
     again = make_trainer(config, tmp_path)
     again.resume()
     assert again.plan() == planned
-    assert again.progress.step == planned.total
+    assert again.standing.step == planned.total
 
 
 def test_a_gpu_degrades_while_it_trains():
@@ -265,7 +265,7 @@ def test_an_interruption_waits_for_the_end_of_a_step(make_trainer, few, tmp_path
         trainer.run(lambda _: None)
     resumed = make_trainer(few, tmp_path / "cut")
     assert resumed.resume()
-    assert resumed.progress.step == 10
+    assert resumed.standing.step == 10
     resumed.run(lambda _: None)
     straight = make_trainer(few, tmp_path / "straight")
     straight.run(lambda _: None)
@@ -397,8 +397,8 @@ def test_without_the_best_weights_there_was_no_best(lost, make_trainer, few, tmp
         save_weights(first.best_file, make_trainer(few, tmp_path / "new").average)
     again = make_trainer(few, tmp_path)
     again.resume()
-    assert again.progress.best_psnr == float("-inf")
-    assert again.progress.step == few.steps
+    assert again.standing.best_psnr == float("-inf")
+    assert again.standing.step == few.steps
 
 
 def test_a_finished_run_without_its_best_is_validated_again(make_trainer, few, tmp_path):
@@ -407,7 +407,7 @@ def test_a_finished_run_without_its_best_is_validated_again(make_trainer, few, t
     again.best_file.unlink()
     again.resume()
     again.run(lambda _: None)
-    assert again.progress.best_step == few.steps
+    assert again.standing.best_step == few.steps
     assert math.isfinite(training_card(again, Provenance(Statement(), 1, 1.0, None))["validation"]["psnr"])
 
 
@@ -431,8 +431,8 @@ def test_growing_networks_are_validated_as_they_are_trained(make_trainer, few, t
     trainer.run(records.append)
     scores = {r["step"]: r["val_psnr"] for r in records if "val_psnr" in r}
     deep = {step: score for step, score in scores.items() if step > 12}
-    assert trainer.progress.best_step in deep, "what ran fewer blocks is another network"
-    assert trainer.progress.best_psnr == pytest.approx(max(deep.values()), abs=1e-3)
+    assert trainer.standing.best_step in deep, "what ran fewer blocks is another network"
+    assert trainer.standing.best_psnr == pytest.approx(max(deep.values()), abs=1e-3)
 
 
 def test_other_tasks_leave_a_colour_cast_alone(few, photos):

@@ -14,12 +14,12 @@ from ensharpen_edge.errors import require
 
 @dataclass(frozen=True)
 class PublicNetwork:
-    """One of them.
+    """A network that others published.
 
     Attributes:
-        title: With its size, as it was published.
-        module, name: Where its class is.
-        grid: Sides must be multiples of it.
+        title: Name and number of parameters, as it was published.
+        module, name: Module and class that build it.
+        grid: Multiple that sides of images must be, pixels.
     """
 
     title: str
@@ -36,7 +36,7 @@ NETWORKS: dict[str, PublicNetwork] = {
 
 
 def build_network(network: PublicNetwork) -> Any:  # noqa: ANN401 (torch.nn.Module)
-    """With random weights, in evaluation mode.
+    """Return the network with random weights, in evaluation mode.
 
     Raises:
         MissingToolError: torch is not installed.
@@ -48,7 +48,7 @@ def build_network(network: PublicNetwork) -> Any:  # noqa: ANN401 (torch.nn.Modu
 
 
 def network_onnx(network: PublicNetwork, size: tuple[int, int]) -> bytes:
-    """The network as an ONNX graph of one (height, width), input `image`.
+    """Return the network as an ONNX graph for one (height, width), with input `image`.
 
     Raises:
         MissingToolError: torch or onnx is not installed.

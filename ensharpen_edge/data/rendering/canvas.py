@@ -1,4 +1,4 @@
-"""What scenes are drawn on: a Pillow picture at twice the size, its random numbers, and its fonts."""
+"""The canvas that scenes are drawn on: a Pillow picture at twice the size, its random numbers, and its fonts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Canvas:
 
     Attributes:
         image: RGB, `OVERSAMPLING` times the size of the result.
-        draw: Of that image.
+        draw: Pillow's drawing functions of that image.
         random: The scene's random numbers.
         fonts: Font files; empty means Pillow's own font.
     """
@@ -38,30 +38,30 @@ class Canvas:
     fonts: tuple[Path, ...]
 
     def colour(self, low: int = 0, high: int = 255) -> Colour:
-        """Any colour whose channels lie in that range."""
+        """Return any colour whose channels lie in that range."""
         return (self.random.randint(low, high), self.random.randint(low, high), self.random.randint(low, high))
 
     def paper_and_ink(self) -> tuple[Colour, Colour]:
-        """Background and foreground that can be told apart: dark on light, or light on dark."""
+        """Return background and foreground that can be told apart: dark on light, or light on dark."""
         paper, ink = self.colour(190, 255), self.colour(0, 90)
         return (ink, paper) if self.random.random() < 0.3 else (paper, ink)
 
     def font(self, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-        """One of the fonts, `size` pixels of the result high."""
+        """Return one of the fonts, `size` pixels of the result high."""
         pixels = size * OVERSAMPLING
         return _font(str(self.random.choice(self.fonts)), pixels) if self.fonts else ImageFont.load_default(pixels)
 
     def words(self, count: int) -> str:
-        """Some words and numbers, a space between two."""
+        """Return some words and numbers, a space between two."""
         return " ".join(self.random.choices(WORDS, k=count))
 
     def count(self, low: int, high: int) -> int:
-        """How many things to draw, where `low` to `high` would fill a picture of 1024x1024."""
+        """Return how many things to draw, where `low` to `high` would fill a picture of 1024x1024."""
         share = self.image.width * self.image.height / (1024 * OVERSAMPLING) ** 2
         return max(1, round(self.random.randint(low, high) * share))
 
     def length(self, low: float, high: float) -> int:
-        """A length between two lengths of the result, in drawn pixels."""
+        """Return a length between two lengths of the result, in drawn pixels."""
         return max(1, round(self.random.uniform(low, high) * OVERSAMPLING))
 
 

@@ -8,7 +8,7 @@ from ensharpen_edge.data.rendering.canvas import Canvas, Colour
 
 
 def draw_charts(canvas: Canvas) -> None:
-    """A grid of charts on paper."""
+    """Draw a grid of charts on paper."""
     width, height = canvas.image.size
     paper, ink = canvas.paper_and_ink()
     canvas.draw.rectangle((0, 0, width, height), fill=paper)

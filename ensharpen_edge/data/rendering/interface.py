@@ -6,7 +6,7 @@ from ensharpen_edge.data.rendering.canvas import Canvas
 
 
 def draw_interface(canvas: Canvas) -> None:
-    """Overlapping windows on a flat background."""
+    """Draw overlapping windows on a flat background."""
     width, height = canvas.image.size
     canvas.draw.rectangle((0, 0, width, height), fill=canvas.colour(20, 235))
     for _ in range(canvas.count(3, 7)):

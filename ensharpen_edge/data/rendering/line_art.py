@@ -8,7 +8,7 @@ from ensharpen_edge.data.rendering.canvas import Canvas, Colour
 
 
 def draw_line_art(canvas: Canvas) -> None:
-    """Strokes and shapes anywhere."""
+    """Draw strokes and shapes anywhere."""
     width, height = canvas.image.size
     paper, ink = canvas.paper_and_ink()
     canvas.draw.rectangle((0, 0, width, height), fill=paper)

@@ -8,7 +8,7 @@ from ensharpen_edge.data.rendering.canvas import Canvas, Colour
 
 
 def draw_page(canvas: Canvas) -> None:
-    """Columns of text."""
+    """Draw columns of text."""
     paper, ink = canvas.paper_and_ink()
     width, height = canvas.image.size
     canvas.draw.rectangle((0, 0, width, height), fill=paper)
@@ -32,7 +32,7 @@ def draw_page(canvas: Canvas) -> None:
 
 
 def draw_signs(canvas: Canvas) -> None:
-    """Plates with a few large words, as streets and shops have them."""
+    """Draw plates with a few large words, as streets and shops have them."""
     width, height = canvas.image.size
     canvas.draw.rectangle((0, 0, width, height), fill=canvas.colour(40, 200))
     for _ in range(canvas.count(18, 40)):

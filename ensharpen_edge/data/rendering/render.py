@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.data.rendering.canvas import OVERSAMPLING, Canvas
 from ensharpen_edge.data.rendering.registry import SCENES
 from ensharpen_edge.errors import BadInputError, UsageError, unknown_name
-from ensharpen_edge.imaging.photo import U8
-from ensharpen_edge.whole_file import write_file
+from ensharpen_edge.files import write_file
+from ensharpen_edge.progress import Progress, no_progress
 
 FONT_SUFFIXES = (".ttf", ".otf", ".ttc")
 SMALLEST = 256
@@ -22,7 +22,7 @@ SMALLEST = 256
 
 
 def find_fonts(folder: Path) -> tuple[Path, ...]:
-    """TrueType and OpenType fonts anywhere below a folder that can write Latin letters, sorted.
+    """Return TrueType and OpenType fonts anywhere below a folder that can write Latin letters, sorted.
 
     Raises:
         BadInputError: No such folder, or none in it.
@@ -37,7 +37,7 @@ def find_fonts(folder: Path) -> tuple[Path, ...]:
 
 
 def _writes_latin(path: Path) -> bool:
-    """Whether letters are proportioned like letters: fonts of symbols put other shapes in their places."""
+    """Return whether letters are proportioned like letters: fonts of symbols put other shapes in their places."""
     try:
         font = ImageFont.truetype(str(path), 64)
         boxes = {letter: font.getbbox(letter) for letter in "ilmopxOT0"}
@@ -82,17 +82,22 @@ def render(scene: str, seed: int, size: tuple[int, int], fonts: tuple[Path, ...]
 
 
 def write_scenes(
-    folder: Path, count: int, seed: int, size: tuple[int, int], fonts: tuple[Path, ...], done: Callable[[], None]
+    folder: Path,
+    count: int,
+    seed: int,
+    size: tuple[int, int],
+    fonts: tuple[Path, ...] = (),
+    progress: Progress = no_progress,
 ) -> None:
     """Write `count` PNG files, the scenes in turn.
 
     Args:
         folder: Made if need be.
         count: Files.
-        seed: Of the first; the next ones follow.
+        seed: Seed of the first picture; the next ones follow.
         size: Height and width, pixels.
         fonts: See `render`.
-        done: Called after each file.
+        progress: Told how many files are written.
 
     Raises:
         BadInputError: The folder cannot be written to.
@@ -102,4 +107,4 @@ def write_scenes(
         buffer = io.BytesIO()
         Image.fromarray(render(scene, seed + index, size, fonts)).save(buffer, format="PNG")
         write_file(folder / f"{scene}-{seed + index:04d}.png", buffer.getvalue())
-        done()
+        progress("rendering", index + 1, count)

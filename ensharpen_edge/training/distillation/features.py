@@ -28,7 +28,7 @@ class FeatureAdapter(nn.Module):
 
 
 def bottleneck_channels(network: nn.Module, stride: int) -> int:
-    """Channels of a network's bottleneck features, found by running it once."""
+    """Return the channels of a network's bottleneck features, found by running it once."""
     device = next(network.parameters()).device
     with torch.no_grad():
         features: Tensor = network.bottleneck(torch.zeros(1, 3, stride, stride, device=device))  # type: ignore[operator]

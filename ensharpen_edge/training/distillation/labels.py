@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +18,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.data.crops import CropSampler
 from ensharpen_edge.data.photos import PhotoSet
 from ensharpen_edge.degrade.mix import MARGIN, DegradationMix, degrade
 from ensharpen_edge.degrade.soft_photo import to_eight_bit
 from ensharpen_edge.errors import BadInputError, IntegrityError
-from ensharpen_edge.imaging.photo import U8
+from ensharpen_edge.files import whole_file
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.training.distillation.teacher import Teacher
-from ensharpen_edge.whole_file import whole_file
 
 _VERSION = 1
 INDEX = "labels.json"
@@ -34,12 +34,12 @@ INDEX = "labels.json"
 
 @dataclass(frozen=True)
 class LabelConfig:
-    """What is labelled.
+    """The crops that are labelled.
 
     Attributes:
         mix: Degradation of sharp photographs; None takes the photographs as they are, blurry, without ground truth.
         crop: Side of the labelled crops.
-        seed: Of crops and degradations.
+        seed: Seed of crops and degradations.
     """
 
     mix: DegradationMix | None
@@ -71,7 +71,7 @@ class Labels:
 
 
 def label_key(teacher: Teacher, photos: PhotoSet, config: LabelConfig) -> str:
-    """Hash of everything that decides a label."""
+    """Return the hash of everything that decides a label."""
     digest = hashlib.sha256()
     mix = None if config.mix is None else config.mix.to_dict()
     digest.update(json.dumps([_VERSION, teacher.key, mix, config.crop, config.seed], sort_keys=True).encode())
@@ -87,19 +87,19 @@ def write_labels(
     config: LabelConfig,
     count: int,
     folder: Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Path:
     """Label `count` crops, or finish what an interrupted call began.
 
     Crop i depends on the seed and i alone, so labels can be added later by a larger count.
 
     Args:
-        teacher: Answers.
+        teacher: The network that answers.
         photos: Sources of the crops.
-        config: What is labelled.
+        config: The crops that are labelled.
         count: Labels wanted in all.
         folder: The labels go into the folder of this one that is named by their key.
-        progress: Called with (done, count).
+        progress: Told how many crops are labelled.
 
     Returns:
         The folder of the labels.
@@ -124,8 +124,7 @@ def write_labels(
             if not path.exists():
                 with whole_file(path) as temporary:
                     save_file(_label(teacher, sampler, config, index), temporary)
-            if progress:
-                progress(index + 1, count)
+            progress("labelling", index + 1, count)
         with whole_file(target / INDEX) as temporary:
             contents = {
                 "key": key,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.runtime.trt.onnx_external_data import UnreadableOnnxError, external_tensors
+from ensharpen_edge.runtime.jetson_kit.onnx_external_data import UnreadableOnnxError, external_tensors
 
 _BLOCK = 1 << 20
 

@@ -55,7 +55,7 @@ class CheckpointTeacher:
             return output.clamp(0.0, 1.0)
 
     def features(self, images: Tensor) -> Tensor:
-        """Bottleneck features (N, C, H/8, W/8)."""
+        """Return the bottleneck features (N, C, H/8, W/8)."""
         with torch.no_grad():
             features: Tensor = self.network.bottleneck(images)
             return features
@@ -168,7 +168,7 @@ class SelfEnsembleTeacher:
 
 
 def open_teacher(name: str, device: torch.device | None = None) -> CheckpointTeacher | OnnxTeacher:
-    """A teacher by name or path; `.onnx` files are opened by ONNX Runtime."""
+    """Return a teacher by name or path; `.onnx` files are opened by ONNX Runtime."""
     if name.endswith(".onnx"):
         return OnnxTeacher(Path(name))
     return CheckpointTeacher(name, device)

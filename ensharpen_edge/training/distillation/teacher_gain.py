@@ -1,4 +1,4 @@
-"""What a teacher's labels are worth: how much nearer to the truth they are than what it was given."""
+"""The worth of a teacher's labels: how much nearer to the truth they are than what it was given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHARP = 40.0
 
 @dataclass(frozen=True)
 class TeacherGain:
-    """Over the labels whose truth is known, in dB (PSNR, RGB, 8-bit).
+    """Gain of a teacher over the labels whose truth is known, in dB (PSNR, RGB, 8-bit).
 
     Attributes:
         gains: Teacher minus degraded, of each crop below `SHARP`.
@@ -39,7 +39,7 @@ class TeacherGain:
 
 
 def teacher_gain(labels: Labels) -> TeacherGain:
-    """Compare answers and inputs with the truth."""
+    """Return the gain of a teacher: its answers and its inputs, compared with the truth."""
     gains: list[float] = []
     kept: list[float] = []
     known = (images[labels.has_sharp] for images in (labels.degraded, labels.teacher, labels.sharp))

@@ -23,10 +23,10 @@ class AdversarialConfig:
 
     Attributes:
         kind: `patch`: one verdict per patch; `unet`: one verdict per pixel.
-        weight: Of the generator's loss, at most 0.005: more invents detail.
+        weight: Weight of the generator's loss, at most 0.005: more invents detail.
         warm_up: Share of the run without it; then the weight rises linearly over as long again.
         width: Channels of the discriminator's first layer.
-        learning_rate: Of the discriminator.
+        learning_rate: Learning rate of the discriminator.
     """
 
     kind: Literal["patch", "unet"] = "unet"
@@ -44,7 +44,7 @@ class AdversarialConfig:
             raise UsageError(f"adversarial width {self.width} or learning rate {self.learning_rate} is out of range")
 
     def weight_at(self, share: float) -> float:
-        """Weight when `share` of the run is done."""
+        """Return the weight when `share` of the run is done."""
         if share < self.warm_up:
             return 0.0
         rise = max(self.warm_up, 1e-6)
@@ -96,17 +96,17 @@ class UnetDiscriminator(nn.Module):
 
 
 def discriminator(config: AdversarialConfig) -> nn.Module:
-    """A fresh discriminator of the configured kind."""
+    """Return a fresh discriminator of the configured kind."""
     return PatchDiscriminator(config.width) if config.kind == "patch" else UnetDiscriminator(config.width)
 
 
 def generator_loss(verdict: Tensor) -> Tensor:
-    """Cross-entropy of calling outputs photographs (non-saturating, Goodfellow et al. 2014)."""
+    """Return the cross-entropy of calling outputs photographs (non-saturating, Goodfellow et al. 2014)."""
     return F.binary_cross_entropy_with_logits(verdict, torch.ones_like(verdict))
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Cross-entropy of calling photographs real and outputs false."""
+    """Return the cross-entropy of calling photographs real and outputs false."""
     return 0.5 * (
         F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
         + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))

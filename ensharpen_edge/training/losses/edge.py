@@ -11,19 +11,19 @@ from ensharpen_edge.training.losses.pixel import mean_over_images
 
 
 def _filtered(images: Tensor, kernels: Tensor) -> Tensor:
-    """Each channel of (N, C, H, W) through each (K, 3, 3) kernel, inner pixels only."""
+    """Filter each channel of (N, C, H, W) with each (K, 3, 3) kernel, inner pixels only."""
     planes = images.flatten(0, 1)[:, None]
     filtered = F.conv2d(planes, kernels[:, None].to(images))
     return filtered.reshape(images.shape[0], -1)
 
 
 def sobel(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean absolute difference of the horizontal and vertical Sobel derivatives, scaled to a slope per pixel."""
+    """Return the mean difference of the horizontal and vertical Sobel derivatives, scaled to a slope per pixel."""
     kernel = torch.tensor(SOBEL_X) / 8.0
     return mean_over_images(_filtered(prediction - target, torch.stack([kernel, kernel.t()])).abs(), weight)
 
 
 def laplacian(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean absolute difference of the 4-neighbour Laplacians, scaled by 1/4."""
+    """Return the mean absolute difference of the 4-neighbour Laplacians, scaled by 1/4."""
     kernel = torch.tensor(LAPLACIAN) / 4.0
     return mean_over_images(_filtered(prediction - target, kernel[None]).abs(), weight)

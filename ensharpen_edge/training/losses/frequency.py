@@ -14,7 +14,7 @@ _BLOCK = 8
 
 
 def fft(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean absolute difference of the real and imaginary parts of the orthonormal Fourier transforms.
+    """Return the mean absolute difference of the real and imaginary parts of the orthonormal Fourier transforms.
 
     After Cho et al., Rethinking coarse-to-fine approach in single image deblurring, 2021. float32 inside, because
     half precision has no Fourier transform on most devices.
@@ -31,7 +31,7 @@ def _dct_filters(like: Tensor) -> Tensor:
 
 
 def dct(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean absolute difference of the orthonormal 8x8 block DCT-II coefficients. Rests beyond whole blocks are cut."""
+    """Return the mean absolute difference of the orthonormal DCT-II coefficients of whole 8x8 blocks."""
     difference = (prediction - target).flatten(0, 1)[:, None]
     coefficients = F.conv2d(difference, _dct_filters(difference), stride=_BLOCK)
     return mean_over_images(coefficients.abs().reshape(prediction.shape[0], -1), weight)

@@ -36,7 +36,7 @@ class LossTerm:
     Attributes:
         kind: Name in `LOSSES`, or `perceptual`.
         weight: Factor in the sum.
-        backbone: Of the perceptual loss: a safetensors file of a VGG, or None for the network that ships.
+        backbone: Network of the perceptual loss: a safetensors file of a VGG, or None for the network that ships.
     """
 
     kind: str

@@ -38,7 +38,7 @@ def parent() -> Checkpoint:
 @pytest.fixture(scope="session")
 def float_graph(parent) -> Any:
     """onnx.ModelProto, verified."""
-    from ensharpen_edge.export.targets.onnx import verified_graph
+    from ensharpen_edge.export.graph.onnx_graph import verified_graph
 
     return verified_graph(parent.network, None)[0]
 

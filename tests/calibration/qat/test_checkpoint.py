@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from ensharpen_edge.artifact import sha256_of
 from ensharpen_edge.calibration.qat.checkpoint import load_quantized, restored, save_quantized
 from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
 from ensharpen_edge.calibration.qat.validation import outputs_of
 from ensharpen_edge.calibration.run import graph_hash
 from ensharpen_edge.errors import BadInputError, IntegrityError
+from ensharpen_edge.files import sha256_of
 
 STEM = "/encoder/stem/Conv_output_0"
 

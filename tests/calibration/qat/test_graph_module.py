@@ -17,7 +17,7 @@ from ensharpen_edge.models.student import Student
 
 
 def exported(**options):
-    from ensharpen_edge.export.targets.onnx import export_graph, simplify
+    from ensharpen_edge.export.graph.onnx_graph import export_graph, simplify
     from ensharpen_edge.models.folding import fold_branches
 
     torch.manual_seed(0)

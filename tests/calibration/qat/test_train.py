@@ -61,17 +61,17 @@ def test_a_resumed_run_ends_with_the_same_numbers(trained, make_run, tmp_path):
     first = make_run(tmp_path).trainer
     with pytest.raises(InterruptedRun):
         first.run(lambda record: os.kill(os.getpid(), signal.SIGTERM) if record["step"] == 5 else None)
-    assert 5 <= first.progress.step < 10
+    assert 5 <= first.standing.step < 10
     second = make_run(tmp_path).trainer
     assert second.resume()
-    assert second.progress.step == first.progress.step
+    assert second.standing.step == first.standing.step
     second.run(lambda _record: None)
     whole, cut = trained.run.trainer, second
     for name, value in whole.average.average.items():
         assert torch.equal(value, cut.average.average[name]), name
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, cut.network.state_dict()[name]), name
-    assert whole.progress.best_psnr == cut.progress.best_psnr
+    assert whole.standing.best_psnr == cut.standing.best_psnr
 
 
 def test_crops_follow_from_number_and_seed(prepared, make_run, tmp_path):

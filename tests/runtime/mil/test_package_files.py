@@ -8,12 +8,13 @@ import shutil
 import numpy as np
 import pytest
 
-from ensharpen_edge.artifact import Artifact, IoContract, Manifest, ShapeContract, seal
+from ensharpen_edge.artifact import Artifact, seal
+from ensharpen_edge.artifact_manifest import FileTraits, IoContract, Manifest, ShapeContract
 from ensharpen_edge.errors import IntegrityError
-from ensharpen_edge.runtime.coreml import INTERPRETER
+from ensharpen_edge.runtime.engines.coreml import INTERPRETER
+from ensharpen_edge.runtime.engines.registry import open_engine
 from ensharpen_edge.runtime.mil.package_files import check_package_files
 from ensharpen_edge.runtime.mil.quiet import quiet
-from ensharpen_edge.runtime.registry import open_engine
 
 SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
 WEIGHT = np.zeros((3, 3, 3, 3), np.float32)
@@ -46,7 +47,9 @@ def folder(package, tmp_path):
 def sealed(folder, left_out: str | None = None) -> Artifact:
     """An artifact of a folder, one file of which the manifest may not know."""
     shape, name = ShapeContract(8, 8, 8, 0, 0), "model.mlpackage/Manifest.json"
-    manifest = Manifest("m", "coreml", "fp32", "sharpen", name, IoContract("image", "sharp"), shape, {})
+    manifest = Manifest(
+        "m", "coreml", "fp32", "sharpen", name, FileTraits("mlpackage"), IoContract("image", "sharp"), shape, {}
+    )
     away = folder.parent / "away"
     if left_out:
         (folder / left_out).rename(away)

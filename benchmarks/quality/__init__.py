@@ -1,0 +1,1 @@
+"""Quality of what networks make of degraded photographs."""

@@ -1,0 +1,1 @@
+"""Classical sharpeners: unsharp masks, and deconvolution that is told the kernel."""

@@ -1,0 +1,1 @@
+"""Has it become slower or worse?"""

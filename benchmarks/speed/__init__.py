@@ -1,0 +1,1 @@
+"""Speed of artifacts, and the places where their time goes."""

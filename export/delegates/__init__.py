@@ -1,1 +1,0 @@
-"""Which operators of a TFLite file each delegate takes, from documented lists."""

@@ -1,0 +1,1 @@
+"""Engines: one file per backend that runs a model file."""
