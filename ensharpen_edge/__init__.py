@@ -1,14 +1,60 @@
-"""EnSharpen Edge: sharpening networks from training to the device, proven at each step to still sharpen."""
+"""EnSharpen Edge: sharpening networks from training to the device, proven at each step to still sharpen.
+
+    import ensharpen_edge as ee
+
+    ee.export("nano", "onnx", "fp32", out="build")
+    with ee.load("build/nano-onnx-fp32") as sharpener:
+        sharpener.sharpen("photo.jpg").save("sharp.png")
+
+The names below are loaded when they are first used, so that importing the package costs nothing; see `docs/api.md`.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-__all__ = ["__version__"]
+from ensharpen_edge import _checkout
+from ensharpen_edge._version import __version__
 
-# In a source checkout the stage folders (export, runtime, ...) lie beside this one; an installed package holds them.
-# Python started in the checkout finds this folder before the installed package, so it must find the others too.
-_checkout = Path(__file__).resolve().parent.parent
-if (_checkout / "pyproject.toml").is_file() and (_checkout / "runtime" / "tiling.py").is_file():
-    __path__.append(str(_checkout))
+if TYPE_CHECKING:
+    from ensharpen_edge.api import (
+        Artifact,
+        EnsharpenError,
+        ExitCode,
+        benchmark,
+        calibrate,
+        export,
+        load,
+        shipped_models,
+        targets,
+        train,
+    )
+
+__all__ = [
+    "Artifact",
+    "EnsharpenError",
+    "ExitCode",
+    "__version__",
+    "benchmark",
+    "calibrate",
+    "export",
+    "load",
+    "shipped_models",
+    "targets",
+    "train",
+]
+
+_checkout.find_stages()
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "export":  # the package of that name, which can be called
+        return import_module("ensharpen_edge.export")
+    return getattr(import_module("ensharpen_edge.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
