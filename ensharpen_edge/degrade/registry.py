@@ -16,6 +16,7 @@ from ensharpen_edge.degrade.disk_blur import DiskBlurConfig, sample_disk_kernels
 from ensharpen_edge.degrade.gaussian_blur import GaussianBlurConfig, sample_gaussian_kernels
 from ensharpen_edge.degrade.generalised_gaussian import GeneralisedGaussianConfig, sample_generalised_kernels
 from ensharpen_edge.degrade.linear_motion import LinearMotionConfig, sample_linear_motion_kernels
+from ensharpen_edge.degrade.moffat_blur import MoffatBlurConfig, sample_moffat_kernels
 from ensharpen_edge.degrade.sinc_filter import SincConfig, sample_sinc_kernels
 from ensharpen_edge.degrade.trajectory_motion import TrajectoryMotionConfig, sample_trajectory_kernels
 from ensharpen_edge.errors import UsageError, unknown_name
@@ -76,6 +77,7 @@ BLURS: dict[str, Blur] = {
     "anisotropic gaussian": Blur(GaussianBlurConfig(anisotropic=1.0), sample_gaussian_kernels, "sigma", 6.0),
     "generalised gaussian": Blur(GeneralisedGaussianConfig(), sample_generalised_kernels, "sigma", 6.0),
     "plateau": Blur(GeneralisedGaussianConfig("plateau", beta=(1.0, 2.0)), sample_generalised_kernels, "sigma", 6.0),
+    "moffat": Blur(MoffatBlurConfig(), sample_moffat_kernels, "width", 12.0),
     "defocus disk": Blur(DiskBlurConfig(), sample_disk_kernels, "radius", 12.0),
     "linear motion": Blur(LinearMotionConfig(), sample_linear_motion_kernels, "length", 24.0),
     "camera shake": Blur(TrajectoryMotionConfig(), sample_trajectory_kernels, "extent", 12.0),
