@@ -11,6 +11,7 @@ import typer
 from ensharpen_edge.console import Version, command_line, print_json, run_command, status, stderr
 from ensharpen_edge.errors import ParityError, QualityError, UsageError, require
 from ensharpen_edge.export.command_options import with_target_options
+from ensharpen_edge.export.precision import PRECISIONS
 from ensharpen_edge.export.targets.options import Size, given_options
 from ensharpen_edge.export.targets.registry import TARGETS, read_options
 from ensharpen_edge.progress import as_text
@@ -46,10 +47,7 @@ def export(
     ] = "nano",
     precision: Annotated[
         str,
-        typer.Option(
-            help="fp32, fp16, int8; for tflite also int16x8, int8-weights, int8-dynamic; for coreml int8-weights, "
-            "int4-weights, palette8, palette6, palette4. Several with commas."
-        ),
+        typer.Option(help=f"One of the target's, or several with commas: {', '.join(p.name for p in PRECISIONS)}."),
     ] = "fp32",
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("build"),
     size: Annotated[

@@ -101,6 +101,7 @@ def _coded(
 PRECISIONS: tuple[Precision, ...] = (
     Precision("fp32", 32, 32, ParityLimits(max_abs=1e-4), 55.0, 43.0, 60.0),
     Precision("fp16", 16, 16, ParityLimits(psnr=60.0), 55.0, 43.0, 55.0),
+    Precision("fp16-weights", 16, 32, ParityLimits(psnr=60.0), 55.0, 43.0, 55.0),
     _coded("int8", 8, 8, device=44.0, calibrated=True, planned=True),
     _coded("int16x8", 8, 16, calibrated=True),
     _coded("int8-weights", 8, 16),

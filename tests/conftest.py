@@ -58,7 +58,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable
 
 
 @pytest.fixture(scope="session")
-def exported(shared) -> Exported:
+def shipped_export(shared) -> Exported:
     """Export a shipped model through the pipeline with its own defaults; the same call gives the same artifact."""
 
     def export(target: str, precision: str, size: tuple[int, int] | None = None, model: str = "nano") -> Artifact:
@@ -76,27 +76,27 @@ def exported(shared) -> Exported:
 
 
 @pytest.fixture(scope="session")
-def artifact(exported: Exported) -> Artifact:
+def artifact(shipped_export: Exported) -> Artifact:
     """The shipped nano as fp32 ONNX."""
-    return exported("onnx", "fp32")
+    return shipped_export("onnx", "fp32")
 
 
 @pytest.fixture(scope="session")
-def static_artifact(exported: Exported) -> Artifact:
+def static_artifact(shipped_export: Exported) -> Artifact:
     """The shipped nano as fp32 ONNX for windows of 160x192 only."""
-    return exported("onnx", "fp32", (160, 192))
+    return shipped_export("onnx", "fp32", (160, 192))
 
 
 @pytest.fixture(scope="session")
-def tflite_artifact(exported: Exported) -> Artifact:
+def tflite_artifact(shipped_export: Exported) -> Artifact:
     """The shipped nano as fp32 TFLite."""
-    return exported("tflite", "fp32")
+    return shipped_export("tflite", "fp32")
 
 
 @pytest.fixture(scope="session")
-def coreml_artifact(exported: Exported) -> Artifact:
+def coreml_artifact(shipped_export: Exported) -> Artifact:
     """The shipped nano as an fp32 Core ML package for windows of 192x192 only, which the interpreter runs soonest."""
-    return exported("coreml", "fp32", (192, 192))
+    return shipped_export("coreml", "fp32", (192, 192))
 
 
 @pytest.fixture(scope="session")

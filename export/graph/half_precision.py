@@ -24,6 +24,28 @@ def to_half(model: Any) -> Any:  # noqa: ANN401
         )
 
 
+def with_half_weights(model: Any) -> Any:  # noqa: ANN401
+    """Return a copy (onnx.ModelProto) that stores its weights in fp16 and computes in fp32.
+
+    Each weight is widened by a Cast, which runtimes compute once, when they load the file.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    made = onnx.ModelProto.FromString(model.SerializeToString())
+    casts = []
+    for tensor in made.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.ndim > 0:
+            stored = f"{tensor.name}/half"
+            casts.append(onnx.helper.make_node("Cast", [stored], [tensor.name], to=onnx.TensorProto.FLOAT))
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+    nodes = [*casts, *made.graph.node]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    return made
+
+
 def reference_run(model: Any) -> Run:  # noqa: ANN401
     """Return a function that runs a graph in numpy, every operator rounding to its declared type.
 

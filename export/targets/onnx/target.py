@@ -8,7 +8,7 @@ from types import MappingProxyType
 from ensharpen_edge.artifact_manifest import FileTraits, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import require
-from ensharpen_edge.export.graph.half_precision import reference_run, to_half
+from ensharpen_edge.export.graph.half_precision import reference_run, to_half, with_half_weights
 from ensharpen_edge.export.graph.lint import check_exportable
 from ensharpen_edge.export.graph.onnx_graph import INPUT, OPSET, OUTPUT, check_opset, verified_graph, with_size
 from ensharpen_edge.export.proof.ladder import Rung
@@ -25,7 +25,7 @@ class OnnxTarget:
     """Exports for ONNX Runtime."""
 
     name = "onnx"
-    precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
+    precisions: tuple[str, ...] = ("fp32", "fp16", "fp16-weights", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("onnx", "onnx vnni")})
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     options: type[TargetOptions] = OPTIONS
@@ -56,6 +56,8 @@ class OnnxTarget:
             rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
             final = quantized.quantizer.quantized(quantized.layers)
             final = with_size(final, job.size) if job.size else final
+        elif precision.activation_bits == 32 and not precision.whole:
+            final = with_half_weights(simplified)
         elif not precision.whole:
             final = to_half(simplified)
             rungs.append(Rung("fp16 arithmetic", reference_run(final), precision.name))
