@@ -92,9 +92,14 @@ class Artifact:
         Raises:
             IntegrityError: Unreadable, or other bytes than the manifest's.
         """
-        return self._read(self.manifest.model_file)
+        return self.read(self.manifest.model_file)
 
-    def _read(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one of the artifact's files, verified as they are read.
+
+        Raises:
+            IntegrityError: Unreadable, or other bytes than the manifest's.
+        """
         try:
             data = (self.path / name).read_bytes()
         except OSError as error:
@@ -110,7 +115,7 @@ class Artifact:
             IntegrityError: The file does not hold them.
         """
         try:
-            with np.load(io.BytesIO(self._read(GOLDEN)), allow_pickle=False) as data:
+            with np.load(io.BytesIO(self.read(GOLDEN)), allow_pickle=False) as data:
                 return GoldenVectors(data["input"], data["expected"])
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise IntegrityError(f"{self.path}: no readable golden vectors ({error})") from error

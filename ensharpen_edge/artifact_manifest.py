@@ -112,7 +112,7 @@ class ShapeContract:
             _require(side is None or (side > 0 and side % self.multiple_of == 0), f"fixed side {side}")
 
 
-FORMATS = ("onnx", "tflite", "mlpackage", "trt-engine")
+FORMATS = ("onnx", "openvino-ir", "tflite", "mlpackage", "trt-engine")
 
 
 @dataclass(frozen=True)

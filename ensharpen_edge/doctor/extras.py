@@ -21,6 +21,7 @@ PURPOSES: dict[str, str] = {
     "onnx": "export: ONNX, and the first half of every other target; calibrate",
     "tflite": "run TFLite; with onnx: export it",
     "coreml": "with onnx: export Core ML; on macOS: run it",
+    "openvino": "run ONNX on Intel's CPUs, GPUs and NPUs",
     "trt-check": "check graphs for TensorRT without a GPU",
     "train": "train, distil, label; calibrate with photographs of your own",
     "bench": "measure quality, draw reports",

@@ -8,9 +8,10 @@ from ensharpen_edge.runtime.engines.base import Engine
 from ensharpen_edge.runtime.engines.coreml import CoremlEngine
 from ensharpen_edge.runtime.engines.litert import LiteRtEngine
 from ensharpen_edge.runtime.engines.onnxruntime import OnnxRuntimeEngine
+from ensharpen_edge.runtime.engines.openvino import OpenVinoEngine
 from ensharpen_edge.runtime.engines.tensorrt import TensorRtEngine
 
-ENGINES: tuple[type[Engine], ...] = (OnnxRuntimeEngine, LiteRtEngine, CoremlEngine, TensorRtEngine)
+ENGINES: tuple[type[Engine], ...] = (OnnxRuntimeEngine, OpenVinoEngine, LiteRtEngine, CoremlEngine, TensorRtEngine)
 """All engines, in order of preference."""
 
 

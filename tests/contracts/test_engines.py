@@ -78,8 +78,10 @@ def test_it_opens_names_its_device_and_runs(opened, own, engine_class):
 
 
 def test_it_reproduces_the_golden_vectors(opened, own):
-    golden = own.golden()
-    assert np.array_equal(opened.run(golden.input), golden.expected)
+    golden, output = own.golden(), opened.run(own.golden().input)
+    if type(opened) is engines_for(own.manifest.traits.format)[0]:
+        assert np.array_equal(output, golden.expected), "they were made by this engine"
+    assert np.abs(output - golden.expected).max() < 1e-5
 
 
 def test_every_device_that_it_lists_opens_or_says_why(own, engine_class):
