@@ -80,4 +80,4 @@ def test_benchmark_measures_speed_and_sharpening(artifact, photo_folder):
 
 def test_names_of_models_and_targets():
     assert {"nano", "small", "base"} <= set(ee.shipped_models())
-    assert set(ee.targets()) == {"onnx", "tflite", "trt", "coreml"}
+    assert set(ee.targets()) == {"onnx", "openvino", "tflite", "trt", "coreml"}

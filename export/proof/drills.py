@@ -24,7 +24,9 @@ def damage_network(network: Network) -> None:
 
 def damage_file(path: Path) -> None:
     """Scale one weight tensor of a written file by 1.5, in place: a mistake a converter would make."""
-    {".onnx": _damage_onnx, ".tflite": _damage_tflite, ".json": _damage_package}[path.suffix](path)
+    {".onnx": _damage_onnx, ".tflite": _damage_tflite, ".json": _damage_package, ".xml": _damage_weights}[path.suffix](
+        path
+    )
 
 
 def _damage_onnx(path: Path) -> None:
@@ -59,6 +61,15 @@ def _damage_tflite(path: Path) -> None:
 def _damage_package(manifest: Path) -> None:
     """One weight in the middle of a Core ML package's blob gets another exponent."""
     (blob,) = manifest.parent.rglob("weight.bin")
+    _flip(blob)
+
+
+def _damage_weights(graph: Path) -> None:
+    """Change one weight in the middle of the file beside an OpenVINO graph."""
+    _flip(graph.with_suffix(".bin"))
+
+
+def _flip(blob: Path) -> None:
     content = bytearray(blob.read_bytes())
     # The top byte of a float in either precision: its sign and the head of its exponent.
     content[(len(content) // 8) * 4 + 3] ^= 0x40

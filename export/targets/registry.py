@@ -14,7 +14,7 @@ from ensharpen_edge.export.targets.options import TargetOptions, command_options
 if TYPE_CHECKING:
     from ensharpen_edge.export.targets.base import Target
 
-TARGETS = ("onnx", "tflite", "trt", "coreml")
+TARGETS = ("onnx", "openvino", "tflite", "trt", "coreml")
 """Folders of `export/targets/`. A target is imported when it is asked for: its tools are heavy."""
 
 

@@ -1,0 +1,1 @@
+"""OpenVINO's own format, for Intel's CPUs, GPUs and NPUs."""
