@@ -28,7 +28,7 @@ check: lint
 	$(PYTEST) -m "not slow"
 
 test: lint
-	$(PYTEST)
+	$(PYTEST) --durations=15
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -20,14 +20,12 @@ from ensharpen_edge.imaging.bundled import WINDOWS, bundled_photos
 from ensharpen_edge.imaging.crops import centre_crop
 from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.imaging.synthetic import synthetic_images
-from ensharpen_edge.judging.limits import EQUAL_PSNR
+from ensharpen_edge.judging.limits import EQUAL_PSNR, TINY_GAIN
 from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
 from ensharpen_edge.metrics.retained_gain import retained_gain
 from ensharpen_edge.runtime.tiling import round_up
 
 PHOTOS, SIDE = 12, 128
-SMALLEST_GAIN = 0.2
-"""dB: a network that gains less on the judge's photographs has no gain of which a share could be retained."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ class Judge:
         photographs = np.array([image.photograph for image in self.images])
         mean = _mean_psnr(zip(outputs, self._truths, strict=False))
         drop = self._reference - mean
-        gains = self._reference - self._degraded >= SMALLEST_GAIN
+        gains = self._reference - self._degraded >= TINY_GAIN
         retained = retained_gain(mean, self._reference, self._degraded) if gains else None
         passed = (
             bool((errors <= self.allowed).all())

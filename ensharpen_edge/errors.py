@@ -10,7 +10,7 @@ from types import ModuleType
 
 
 class ExitCode(IntEnum):
-    """Exit status of every `ensharpen-*` command (the README prints the same table)."""
+    """Exit status of every `ensharpen-*` command (docs/exit-codes.md has the same table)."""
 
     OK = 0
     USAGE = 2

@@ -284,7 +284,7 @@ def _ready_plan(path: Path, quantizer: Quantizer, scheme: str, keep: Collection[
 
 
 def _costs(graph: FloatGraph, quantizer: Quantizer, layers: Sequence[Layer]) -> tuple[Damage, ...]:
-    """What each int8 layer does alone to the bundled photographs, so that a report can name the worst."""
+    """Return the damage of each int8 layer alone to the bundled photographs, so that a report can name the worst."""
     images = [
         JudgeImage(probe.name, probe.image, probe.image)
         for probe in parity_probes(_PROBE_SIDE, _PROBE_SIDE)

@@ -201,5 +201,7 @@ def _sharpen_and_measure(artifact_path: Path, photo: Path, tiling: TileChoice, t
     artifact = Artifact.open(artifact_path)
     counted = threads if choose_engine(artifact).takes_threads else 0
     with load(artifact, threads=counted) as sharpener:
-        sharpener.sharpen_file(photo, photo.with_name(f"sharp-{photo.name}"), overwrite=True, tile=tiling)
+        fixed = sharpener.artifact.manifest.shape.height is not None
+        target = photo.with_name(f"sharp-{photo.name}")
+        sharpener.sharpen_file(photo, target, overwrite=True, tile="auto" if fixed else tiling)
     return peak_resident_mib()

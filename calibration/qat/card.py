@@ -19,7 +19,7 @@ def quantized_card(run: QatRun, score: QatScore, stated: Statement) -> dict[str,
 
     Args:
         run: At its end.
-        score: Of the network that is written.
+        score: Validation of the network that is written.
         stated: Licence and origin.
     """
     trainer, parent = run.trainer, run.parent

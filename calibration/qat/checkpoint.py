@@ -69,7 +69,7 @@ class ActivationCodes:
 
 
 IMAGE_CODES = ActivationCodes(float(np.float32(1.0 / 255.0)), -128, -128, 127)
-"""Of the image, in and out, where a placement wants everything in codes: those of an 8-bit file, less 128."""
+"""Codes of the image, in and out, where a placement wants everything in codes: those of an 8-bit file, less 128."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def restored(model: Any, checkpoint: QuantizedCheckpoint) -> QuantizedGraph:  # 
 
     Args:
         model: Its float graph, in which the numbers are replaced.
-        checkpoint: Of that graph.
+        checkpoint: Quantized checkpoint of that graph.
 
     Raises:
         IntegrityError: Not of that graph.

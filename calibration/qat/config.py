@@ -16,7 +16,7 @@ from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.curriculum import Stage
 
 MIX = "as trained"
-"""What the degradations of the parent's card are called."""
+"""Name for the degradations of the parent's card."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class QatConfig:
         ema: Decay of the average that is validated and shipped.
         tolerance: Mean squared error, of images in [0, 1], that is added to every denominator: photographs that the
             network leaves as they are would weigh more than all others without it.
-        strength: Of the equalisation; see `equalise.STRENGTH`.
-        percentile: Of the magnitudes in a channel that equalisation makes alike, in per cent; extremes, which are a
-            matter of chance, would decide otherwise.
+        strength: Strength of the equalisation; see `equalise.STRENGTH`.
+        percentile: Percentile of the magnitudes in a channel that equalisation makes alike, in per cent; extremes,
+            which are a matter of chance, would decide otherwise.
         range_crops: Crops that the first steps between codes are fitted to.
-        seed: Of crops, degradations, and their order.
+        seed: Seed of crops, degradations, and their order.
     """
 
     placement: str = "everything"

@@ -25,7 +25,7 @@ class _Crop:
     Attributes:
         degraded, sharp: Input and truth, uint8 (3, S, S).
         answer: The parent's, half precision (3, S, S): exact to a tenth of a code.
-        name: Of the photograph.
+        name: Name of the photograph.
     """
 
     degraded: Tensor
@@ -45,7 +45,7 @@ class CropPool:
         photos: Sources of sharp crops.
         parent: Answers, in evaluation mode.
         size: Crops of a batch.
-        device: Of the batches, and of the parent.
+        device: Device of the batches, and of the parent.
     """
 
     def __init__(

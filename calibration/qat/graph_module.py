@@ -40,8 +40,8 @@ class Operation:
         inputs: Activations that it reads.
         output: What it writes.
         weight, bias: Initializers of a convolution; the bias may be missing.
-        stride, padding, dilation: Of a convolution, rows and columns.
-        groups: Of a convolution.
+        stride, padding, dilation: Geometry of a convolution, rows and columns.
+        groups: Groups of a convolution.
         block: Side of a shuffle's blocks.
     """
 
@@ -233,7 +233,7 @@ class GraphModule(nn.Module):
         return image
 
     def computed(self, operation: Operation, inputs: list[Tensor]) -> Tensor:
-        """What one operation writes."""
+        """Return the tensor that one operation writes."""
         value = inputs[0]
         if operation.kind == CONV:
             bias = self.tensor(operation.bias) if operation.bias else None

@@ -38,7 +38,7 @@ def set_initial_ranges(network: QuantizedGraph, batches: Sequence[Tensor], seed:
     Args:
         network: Changed in place.
         batches: Inputs, float (N, 3, H, W).
-        seed: Of the samples.
+        seed: Seed of the samples.
 
     Raises:
         BadInputError: A tensor is zero, or not finite, on every input: no step can be learnt for it.

@@ -1,4 +1,4 @@
-"""What quantization-aware training minimises: the distance to the parent, and the error against the truth."""
+"""The objective of quantization-aware training: the distance to the parent, and the error against the truth."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class PlacedSites:
     """A placement on a network.
 
     Attributes:
-        placement: Of these sites.
+        placement: Placement of these sites.
         sites: In graph order. The image's own codes, in and out, are fixed and none of them.
         float_layers: Convolutions whose weights stay float.
     """

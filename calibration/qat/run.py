@@ -28,7 +28,7 @@ class QatRun:
     """A run that is ready to start or to go on.
 
     Attributes:
-        trainer: Of the run.
+        trainer: Trainer of the run.
         gathered: The photographs.
         parent: The float checkpoint.
         graph: Hash of its float graph; see `calibration.run.graph_hash`.
@@ -41,7 +41,7 @@ class QatRun:
 
     @property
     def name(self) -> str:
-        """Of the quantized network."""
+        """Name of the quantized network."""
         return self.parent.network.config.name + SUFFIX
 
     def write(self, network: QuantizedGraph, stated: Statement) -> tuple[Path, QatScore]:
@@ -78,7 +78,7 @@ def prepare_run(
         parent: Its checkpoint.
         paths: Where the photographs are.
         config: The run.
-        folder: Of the run.
+        folder: Folder of the run.
         hardware: Device and threads.
         intervals: How often it reports, validates and saves.
         progress: Told how many photographs are decoded.

@@ -129,7 +129,7 @@ class QatTrainer:
         save_run(self.folder, self.state, self.standing, self._settings())
 
     def _settings(self) -> dict[str, Any]:
-        """What a state belongs to."""
+        """Return the settings that a saved state belongs to."""
         return {
             **self.config.to_dict(),
             "mix": self.degradation,

@@ -21,10 +21,10 @@ class QatScore:
     """Mean PSNR (dB, RGB).
 
     Attributes:
-        before: Of the degraded input, against the truth.
-        parent: Of the float parent's output, against the truth.
-        after: Of the network's output, against the truth.
-        agreement: Of the network's output, against the parent's.
+        before: PSNR of the degraded input, against the truth.
+        parent: PSNR of the float parent's output, against the truth.
+        after: PSNR of the network's output, against the truth.
+        agreement: PSNR of the network's output, against the parent's.
         cases: `before`, `parent` and `after` by degradation.
     """
 
@@ -41,7 +41,7 @@ class QatScore:
 
 
 def outputs_of(network: nn.Module, data: ValidationSet) -> F32:
-    """What a network makes of the inputs, float32 (N, 3, S, S) in [0, 1]; it is left in the mode it was in."""
+    """Return a network's outputs, float32 (N, 3, S, S) in [0, 1]; it is left in the mode it was in."""
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()

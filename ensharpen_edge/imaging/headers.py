@@ -1,4 +1,4 @@
-"""What a file says of its picture before the pixels: format, size, samples, frames, scans. Nothing is decoded."""
+"""The facts that a file states before its pixels: format, size, samples, frames, scans. Nothing is decoded."""
 
 from __future__ import annotations
 

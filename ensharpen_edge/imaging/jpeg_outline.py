@@ -24,7 +24,7 @@ _MOST_MARKERS = 10_000
 
 @dataclass(frozen=True)
 class JpegOutline:
-    """What the markers of a JPEG stream say.
+    """Facts from the markers of a JPEG stream.
 
     Attributes:
         width: Pixels of a row.

@@ -28,7 +28,7 @@ def opened(stream: BinaryIO, header: Header) -> ImageFile.ImageFile:
 
     Args:
         stream: The whole file, which must stay open until the pixels are decoded.
-        header: Of this file, within all limits.
+        header: Header of this file, within all limits.
 
     Raises:
         NotThisFormatError: The file is not of the header's format after all.

@@ -28,7 +28,7 @@ class GatePair:
     """A photograph with its ground truth, both float32 in [0, 1].
 
     Attributes:
-        name: Of the photograph.
+        name: Name of the photograph.
         condition: What it is judged with: a set and what was done to it.
         degraded: What the network gets, (1, 3, H, W).
         sharp: The truth, (1, 3, sH, sW) for a network that enlarges s times; there the degraded image, enlarged
@@ -43,7 +43,7 @@ class GatePair:
 
 @dataclass(frozen=True)
 class GateLimits:
-    """What an export must keep.
+    """Limits that an export must keep.
 
     Attributes:
         mean_drop: Largest mean loss of PSNR against ground truth in any condition, dB.

@@ -31,9 +31,9 @@ def gate_pairs(folders: Sequence[Path] = (), task: str = "sharpen") -> Iterator[
     """Pairs to judge an export on, the conditions of a photograph one after the other.
 
     Args:
-        folders: Of sharp photographs (centre crops of 256, at most 68 each, degraded in three ways), or of real pairs
-            (`blur/` and `sharp/` with files of equal names; centre crops of 512). None of them: the package's own.
-        task: Of the network, which says how the photographs are degraded.
+        folders: Folders of sharp photographs (centre crops of 256, at most 68 each, degraded in three ways), or of real
+            pairs (`blur/` and `sharp/` with files of equal names; centre crops of 512). None: those of the package.
+        task: Task of the network, which says how the photographs are degraded.
 
     Raises:
         BadInputError: No folder, no photograph that is large enough, or one without its partner.

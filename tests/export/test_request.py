@@ -25,8 +25,8 @@ def test_a_shipped_model_is_calibrated_without_a_word(tmp_path):
     ("precision", "wanted", "message"),
     [
         ("fp32", {"keep": ("head",)}, "--keep: would do nothing: no precision with codes"),
-        (("fp32", "fp16"), {"max_drop": 0.0}, "--plan-drop: would do nothing"),
-        ("int8", {"max_drop": 0.0}, "--plan-drop: would do nothing: the plan is a finished one"),
+        (("fp32", "fp16"), {"plan_drop": 0.0}, "--plan-drop: would do nothing"),
+        ("int8", {"plan_drop": 0.0}, "--plan-drop: would do nothing: the plan is a finished one"),
         ("int8", {"count": 5, "crop": 64, "allow_few": True}, "-n, --crop, --allow-few: would do nothing"),
         ("int8", {"plan": "mine.json", "keep": ("head",)}, "--keep: would do nothing: the file of --plan"),
         ("int8", {"scheme": "coreml"}, "unknown scheme for target"),

@@ -39,8 +39,9 @@ def parent() -> Checkpoint:
 def float_graph(parent) -> Any:
     """onnx.ModelProto, verified."""
     from ensharpen_edge.export.graph.onnx_graph import verified_graph
+    from ensharpen_edge.models.student_network import StudentNetwork
 
-    return verified_graph(parent.network, None)[0]
+    return verified_graph(StudentNetwork.of_checkpoint(parent), None)[0]
 
 
 @pytest.fixture(scope="session")
