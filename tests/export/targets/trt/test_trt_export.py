@@ -21,14 +21,17 @@ from ensharpen_edge.runtime.engines.registry import open_engine
 
 pytestmark = pytest.mark.slow
 
+FEW = ("-n", 24, "--crop", 96, "--allow-few")
 GRAPHS = {"fp32": 17, "fp16": 17, "int8": 17, "int8-dense": 17, "int8-fp16": 19, "int8-fp16-dense": 19}
 
 
 @pytest.fixture(scope="module")
-def exported(command, tmp_path_factory):
-    """Without photographs: int8 takes the table and the plan that come with the model."""
+def exported(command, photo_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("trt")
-    done = command("ensharpen-export", "--target", "trt", "--precision", "int8", "--out", out, timeout=600)
+    done = command(
+        "ensharpen-export", "--target", "trt", "--precision", "int8", "--calib", photo_folder, *FEW, "--out", out,
+        timeout=600,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     return Artifact.open(out / "nano-trt-int8"), done.stdout
 
