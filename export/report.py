@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ensharpen_edge.errors import BadInputError, EnsharpenError
-from ensharpen_edge.files import whole_file
+from ensharpen_edge.errors import EnsharpenError
+from ensharpen_edge.files import write_file
 
 
 def write_report(path: Path, evidence: dict[str, Any]) -> None:
@@ -16,13 +16,7 @@ def write_report(path: Path, evidence: dict[str, Any]) -> None:
     Raises:
         BadInputError: It cannot be written.
     """
-    text = json.dumps(evidence, indent=2, allow_nan=False) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot write the report ({error})") from error
+    write_file(path, (json.dumps(evidence, indent=2, allow_nan=False) + "\n").encode())
 
 
 def failure(error: Exception) -> dict[str, Any]:
