@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,7 +40,7 @@ class OpenVinoEngine(Engine):
         """Return the devices that OpenVINO finds on this machine."""
         if importlib.util.find_spec("openvino") is None:
             return ()
-        return tuple(device.lower() for device in require("openvino", "openvino").Core().available_devices)
+        return tuple(device.lower() for device in _core().available_devices)
 
     @classmethod
     def _check_device(cls, device: str) -> None:
@@ -46,8 +48,7 @@ class OpenVinoEngine(Engine):
             raise unknown_device(cls, device, KINDS)
 
     def _load(self, artifact: Artifact, device: str, threads: int, options: Mapping[str, str]) -> None:
-        ov = require("openvino", "openvino")
-        core = ov.Core()
+        core = _core()
         found = [name.lower() for name in core.available_devices]
         if device not in found:
             raise MissingToolError(
@@ -64,7 +65,7 @@ class OpenVinoEngine(Engine):
         if threads and device.startswith("cpu"):
             settings["INFERENCE_NUM_THREADS"] = threads
         self._request = core.compile_model(model, device.upper(), settings).create_infer_request()
-        self.device, self.provider = device, f"OpenVINO {ov.__version__.partition('-')[0]}"
+        self.device, self.provider = device, f"OpenVINO {version('openvino')}"
 
     def _run(self, batch: Batch) -> Batch:
         request = self._request
@@ -75,6 +76,16 @@ class OpenVinoEngine(Engine):
 
     def _release(self) -> None:
         self._request = None
+
+
+@cache
+def _core() -> Any:
+    """Return the one OpenVINO core of this process, which lives as long as the process does.
+
+    A core moves the stack on which signals are handled, and the last one to be released puts back what it found. With
+    two cores that is a stack that is gone: the next Ctrl-C is a segmentation fault (OpenVINO 2026.4).
+    """
+    return require("openvino", "openvino").Core()
 
 
 def _content(artifact: Artifact) -> tuple[bytes, ...]:

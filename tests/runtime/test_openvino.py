@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -37,3 +41,28 @@ def test_devices_are_found_or_refused(artifact):
     assert error.value.exit_code == 3
     with pytest.raises(UsageError, match="unknown device"):
         open_engine(artifact, "tpu", engine="openvino")
+
+
+TWO_ENGINES_AND_A_SIGNAL = """
+import os, signal, sys, time
+from pathlib import Path
+from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.runtime.engines.registry import open_engine
+artifact = Artifact.open(Path(sys.argv[1]))
+engines = [open_engine(artifact, engine="openvino", threads=1) for _ in range(2)]
+while engines:
+    engines.pop(0).close()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_after_two_engines_is_an_interruption(artifact):
+    """Cores of OpenVINO leave a stack for signals behind that is gone, if more than one was alive."""
+    command = [sys.executable, "-c", TWO_ENGINES_AND_A_SIGNAL, str(artifact.path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != -signal.SIGSEGV
+    assert done.stdout == "interrupted\n"
