@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import MissingToolError, UsageError, require
 from ensharpen_edge.runtime.engines.base import Batch, Engine, unknown_device
 from ensharpen_edge.runtime.whole_onnx import read_whole_onnx
+
+if TYPE_CHECKING:
+    import openvino
 
 KINDS = ("cpu", "gpu", "npu")
 """Kinds of devices; several of one kind are numbered, such as `gpu.1`."""
@@ -79,13 +82,14 @@ class OpenVinoEngine(Engine):
 
 
 @cache
-def _core() -> Any:
+def _core() -> openvino.Core:
     """Return the one OpenVINO core of this process, which lives as long as the process does.
 
     A core moves the stack on which signals are handled, and the last one to be released puts back what it found. With
     two cores that is a stack that is gone: the next Ctrl-C is a segmentation fault (OpenVINO 2026.4).
     """
-    return require("openvino", "openvino").Core()
+    core: openvino.Core = require("openvino", "openvino").Core()
+    return core
 
 
 def _content(artifact: Artifact) -> tuple[bytes, ...]:
