@@ -117,7 +117,7 @@ def benchmark(
     Args:
         artifacts: Artifact folders, or folders of them.
         size: Side, or (height, width), of the timed image in pixels, for artifacts that take any; 512 by default.
-        threads: CPU threads of every engine; 0 takes all cores.
+        threads: CPU threads of every engine; 0 takes OMP_NUM_THREADS, or all cores.
         rounds: Timed rounds; None goes on until the medians are known to 2 %.
         quality: Folders of sharp photographs; without any, only speed is measured.
         progress: Called with a sentence about what is going on.
@@ -137,7 +137,7 @@ def benchmark(
         photo_files(folder)  # found out before anything is timed
     frame = _frame(size)
     if threads < 0:
-        raise UsageError(f"threads must be 0 (all cores) or more, got {threads}")
+        raise UsageError(f"threads must be 0 or more, got {threads}")
     timed = measure_latency(LatencyRequest(tuple(folders), frame, (threads,), rounds, details=False), report)
     names = distinct_names(folders)
     opened = dict(zip(names, map(Artifact.open, folders), strict=True))

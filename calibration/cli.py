@@ -53,7 +53,7 @@ def calibrate(
     compare: Annotated[
         bool, typer.Option("--compare", help="Every range method, every rounding, and no equalisation, side by side.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes OMP_NUM_THREADS, or all cores.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder of decoded photographs.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
     version: Version = False,

@@ -12,6 +12,7 @@ from ensharpen_edge.arrays import F32
 from ensharpen_edge.calibration.histogram import Histogram, StreamingHistogram
 from ensharpen_edge.calibration.layers import find_layers
 from ensharpen_edge.errors import BadInputError, require
+from ensharpen_edge.processor_cores import usual_threads
 
 Visitor = Callable[[int, str, F32], None]
 
@@ -65,7 +66,7 @@ class Observer:
         model: onnx.ModelProto of a float32 graph with one input and one output.
         names: Tensors to watch, or None for `layer_tensors`.
         samples: See `DEFAULT_SAMPLES`; 0 counts every value.
-        threads: CPU threads of ONNX Runtime, 0 for all cores.
+        threads: CPU threads of ONNX Runtime, 0 for the usual number.
 
     Raises:
         MissingToolError: onnx or onnxruntime is not installed.
@@ -89,7 +90,7 @@ class Observer:
         self._samples = samples
         self._input = model.graph.input[0].name
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or usual_threads()
         options.log_severity_level = 3
         # Between two runs torch degrades the next crop; threads that wait by spinning would take its processors.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -36,7 +36,7 @@ class CalibrationSettings:
         mix: The degradations; None stands for those that the network was trained with.
         samples: Values of a tensor that are counted per crop, see `collect.DEFAULT_SAMPLES`; 0 counts all of them.
         equalise: Make the channels of a tensor alike first (see `equalise`).
-        threads: CPU threads of the network; 0 takes all cores. No influence on the table.
+        threads: CPU threads of the network; 0 takes OMP_NUM_THREADS, or all cores. No influence on the table.
         cache: Folder of decoded photographs, or None to decode into memory.
 
     Raises:

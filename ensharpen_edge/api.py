@@ -58,7 +58,7 @@ def load(
         engine: Name of an engine (`onnxruntime`, `litert`, `coreml`, `tensorrt`); None takes the first that runs the
             file.
         device: Where the engine runs: `cpu`, `cuda`, `cuda:1`, ... What is asked for is used, or refused.
-        threads: CPU threads; 0 takes all cores.
+        threads: CPU threads; 0 takes OMP_NUM_THREADS, or all cores.
         self_ensemble: 1, or the mean of 2, 4 or 8 mirrored and turned views.
         cuda_backend: How TensorRT engines reach CUDA (`cuda.bindings`, `cudart`, `pycuda`); None takes the first found.
 
@@ -246,7 +246,7 @@ def benchmark(
     Args:
         artifacts: Artifact folders, or folders of them.
         size: Side, or (height, width), of the timed image in pixels, for artifacts that take any; 512 by default.
-        threads: CPU threads of every engine; 0 takes all cores.
+        threads: CPU threads of every engine; 0 takes OMP_NUM_THREADS, or all cores.
         rounds: Timed rounds; None goes on until the medians are known to 2 %.
         quality: Folders of sharp photographs; without any, only speed is measured.
         progress: Told what is going on.

@@ -58,7 +58,7 @@ def run(
         str | None,
         typer.Option(help="How TensorRT engines reach CUDA: cuda.bindings, cudart, pycuda; the first found."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, max=1024, help="CPU threads; 0 takes all cores.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, max=1024, help="CPU threads; 0: OMP_NUM_THREADS, or all cores.")] = 0,
     self_ensemble: Annotated[
         int, typer.Option(help="Average 2, 4 or 8 mirrored and turned views: sharper, and so many times slower.")
     ] = 1,

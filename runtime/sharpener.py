@@ -72,7 +72,7 @@ class Sharpener:
         artifact: A verified artifact.
         engine: An engine's name, or None for the preferred one of the artifact's format.
         device: The device to run on: `cpu`, `cuda`, `cuda:1`, ..., see the engine's `devices`.
-        threads: The number of CPU threads, 0 for all cores.
+        threads: The number of CPU threads, 0 for `OMP_NUM_THREADS`, or all cores.
         self_ensemble: 1, or average 2, 4 or 8 mirrored and turned views: sharper, and so many times slower.
         cuda_backend: TensorRT's way to CUDA: `cuda.bindings`, `cudart` or `pycuda`; None takes the first that is found.
 

@@ -27,6 +27,12 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 Exported = Callable[..., Artifact]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of slow tests: workers that end with short ones end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def photo_folder() -> Path:
     return PHOTOS

@@ -37,7 +37,7 @@ def compare(
         Path | None, typer.Argument(help="The same of the new version; with --self-test it is not needed.")
     ] = None,
     size: Side = 256,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes OMP_NUM_THREADS, or all cores.")] = 1,
     samples: Annotated[int, typer.Option(min=1, help="Least samples a side; more are taken until it is clear.")] = 15,
     effect: Annotated[float, typer.Option(help="Smallest change of time that counts, as a share.")] = 0.05,
     budget: Annotated[

@@ -25,7 +25,9 @@ def latency(
         list[Path], typer.Argument(help="Artifact folders; the first one is what the others are compared with.")
     ],
     size: Side = 512,
-    threads: Annotated[list[int] | None, typer.Option(min=0, help="CPU threads, 0 for all cores; repeatable.")] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=0, help="CPU threads, 0 for OMP_NUM_THREADS, or all cores; repeatable.")
+    ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(min=1, help="Timed rounds. Default: until medians are known to 2 %, from 15 to 200."),

@@ -11,7 +11,7 @@ import typer
 from ensharpen_edge.errors import UsageError
 
 Artifacts = Annotated[list[Path], typer.Argument(help="Artifact folders.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes OMP_NUM_THREADS, or all cores.")]
 Side = Annotated[int, typer.Option("--size", min=8, help="Side of the timed image, for artifacts that take any size.")]
 Photographs = Annotated[
     list[Path] | None,

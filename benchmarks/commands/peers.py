@@ -38,7 +38,7 @@ def peers(
     ] = None,
     onnx: Annotated[list[Path] | None, typer.Option(help="Any ONNX file from image to image; repeatable.")] = None,
     size: Side = 256,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes OMP_NUM_THREADS, or all cores.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 7,
     out: Annotated[Path, typer.Option(help="Picture of quality against time.")] = Path("build/peers.png"),
     json_output: Json = False,

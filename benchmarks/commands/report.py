@@ -23,7 +23,7 @@ def report(
     data: Photographs = None,
     limit: Annotated[int, typer.Option(min=1, help="Photographs of each folder.")] = 8,
     size: Side = 256,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes OMP_NUM_THREADS, or all cores.")] = 1,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Timed rounds. Default: until medians are known to 2 %.")
     ] = None,

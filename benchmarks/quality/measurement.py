@@ -47,7 +47,7 @@ class QualityRequest:
         self_ensemble: Also measure the mean of so many views (2, 4 or 8); 1 does not.
         cards: Cards of checkpoints that the scores are meant for; checked before anything is measured.
         sheet: Whether crops for a contact sheet are kept.
-        threads: CPU threads of every engine; 0 takes all cores.
+        threads: CPU threads of every engine; 0 takes OMP_NUM_THREADS, or all cores.
     """
 
     artifacts: tuple[Path, ...]

@@ -48,7 +48,7 @@ def measure_conditions(
     Args:
         artifact: An opened artifact.
         folders: Folders of sharp photographs.
-        threads: CPU threads of the engine; 0 for all cores.
+        threads: CPU threads of the engine; 0 for `OMP_NUM_THREADS`, or all cores.
         progress: Called with the name of each condition.
 
     Raises:

@@ -108,7 +108,7 @@ def compare_versions(
     Args:
         pairings: Benchmarks, from `pair_artifacts`.
         size: (height, width) for artifacts that take any.
-        threads: CPU threads; 0 for all cores.
+        threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         effort: How long to measure.
         rules: Limits of what is tolerated.
         quality: Measures the quality of an artifact.

@@ -33,7 +33,7 @@ class CompareRequest:
     Attributes:
         base, head: Artifact, or folder of artifacts, of the old and of the new version.
         size: (height, width) of the timed image, for artifacts that take any.
-        threads: CPU threads; 0 for all cores.
+        threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         samples: Least number of samples a side.
         rules: Limits of what is tolerated.
         data: Folders of sharp photographs to measure quality on; without any, what the exports measured counts.

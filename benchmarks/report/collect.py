@@ -83,7 +83,7 @@ class Report:
         photos: Photographs that are shown.
         count: Number of photographs that were measured.
         machine, state: Machine that it was measured on, its load and heat.
-        threads: CPU threads of every engine; 0 for all cores.
+        threads: CPU threads of every engine; 0 for `OMP_NUM_THREADS`, or all cores.
         warnings: Sentences about what makes the times worth less.
     """
 
@@ -113,7 +113,7 @@ def collect(
         artifacts: Artifact folders, or folders of them.
         photos: Name and sharp pixels, uint8 (H, W, 3), of each photograph.
         size: (height, width) of the timed image.
-        threads: CPU threads; 0 for all cores.
+        threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         effort: How long to time.
         shown: Number of photographs that are shown.
         progress: Called with a sentence about what is going on.

@@ -57,7 +57,7 @@ class Latency:
         drop: Largest mean loss of PSNR against the truth in any condition of its release gate, dB.
         agreement: Smallest PSNR against the network on any photograph of the gate, dB.
         size: (height, width) of the timed image.
-        threads: CPU threads of the engine; 0 for all cores.
+        threads: CPU threads of the engine; 0 for `OMP_NUM_THREADS`, or all cores.
         milliseconds: Time of each run.
         ratio: Median over rounds of this artifact's time of a megapixel against the first one's in the same round.
         enough: Whether the median became as precise as wanted before the rounds ran out.
@@ -122,7 +122,7 @@ def compare_latency(
     Args:
         artifacts: Artifact folders; the first that runs is what the others are compared with.
         size: (height, width) for those that take any.
-        threads: CPU threads; 0 for all cores.
+        threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         effort: How long to measure.
         details: Whether to measure where a photograph's time goes, and memory.
         progress: Called with the number of finished rounds.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ensharpen_edge.arrays import F32
 from ensharpen_edge.errors import BadInputError, require
+from ensharpen_edge.processor_cores import usual_threads
 
 GRID = 32
 """Multiple that sides are mirrored up to, pixels: most networks want one of up to 32."""
@@ -20,7 +21,7 @@ class OnnxModel:
     Args:
         model: ONNX file, or its content.
         name: Name in error texts.
-        threads: CPU threads; 0 for all cores.
+        threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
 
     Raises:
         BadInputError: The file is no such model.
@@ -29,7 +30,7 @@ class OnnxModel:
     def __init__(self, model: Path | bytes, name: str, threads: int) -> None:
         ort = require("onnxruntime", "onnx")
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or usual_threads()
         options.log_severity_level = 3
         source = str(model) if isinstance(model, Path) else model
         try:

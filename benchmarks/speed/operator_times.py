@@ -15,6 +15,7 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.benchmarks.speed.litert_operators import litert_operator_times
 from ensharpen_edge.benchmarks.speed.subjects import noise_image, timed_size
 from ensharpen_edge.errors import BadInputError, UsageError, require
+from ensharpen_edge.processor_cores import usual_threads
 from ensharpen_edge.runtime.pipeline import to_batch
 from ensharpen_edge.runtime.whole_onnx import read_whole_onnx
 
@@ -53,7 +54,7 @@ def operator_times(artifact: Artifact, size: tuple[int, int], threads: int, roun
     Args:
         artifact: Artifact that `has_operator_times`.
         size: (height, width), for artifacts that take any.
-        threads: CPU threads; 0 for all cores.
+        threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         rounds: Number of runs.
 
     Raises:
@@ -90,7 +91,7 @@ def profile_onnx(model: bytes, inputs: dict[str, Any], threads: int, rounds: int
     ort = require("onnxruntime", "onnx")
     with tempfile.TemporaryDirectory() as folder:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or usual_threads()
         options.log_severity_level = 3
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")

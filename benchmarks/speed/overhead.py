@@ -51,7 +51,7 @@ class OverheadRequest:
         megapixels: Size of the timed frame.
         memory_megapixels: Size of the frame of the memory test; 0 leaves it out.
         tile: Tile side of the tiled variant, pixels.
-        threads: CPU threads; 0 for all cores.
+        threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         rounds: Number of timed rounds; all variants take turns in each.
     """
 

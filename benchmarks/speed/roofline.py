@@ -40,7 +40,7 @@ class Peaks:
     """Best rates of this machine, with the given number of threads.
 
     Attributes:
-        threads: CPU threads of the runtime; 0 for all cores.
+        threads: CPU threads of the runtime; 0 for `OMP_NUM_THREADS`, or all cores.
         rates: Billions of multiply-adds per second, by (kind of convolution, numbers).
         bandwidth: Billions of bytes per second read and written, by numbers too large for the caches.
     """

@@ -112,7 +112,7 @@ def open_subjects(
     Args:
         paths: Artifact folders.
         size: (height, width) for artifacts that take any.
-        threads: CPU threads; 0 for all cores.
+        threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         names: Names in tables, in the order of the paths.
         untimed: Whether those are opened as well whose speed here says nothing.
 

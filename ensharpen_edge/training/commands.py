@@ -137,7 +137,7 @@ def label(
     self_ensemble: Annotated[
         int, typer.Option(help="Take the mean of the teacher's answers to 2, 4 or 8 mirrored and turned views.")
     ] = 1,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes OMP_NUM_THREADS, or all cores.")] = 0,
     cache: Cache = None,
 ) -> None:
     """Let a slow teacher answer once; runs with --labels learn from the answers.

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ensharpen_edge.arrays import F32
-from ensharpen_edge.export.graph.onnx_graph import INPUT
+from ensharpen_edge.calibration.layers import attributes
+from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.export.proof.ladder import Run
 
 
@@ -46,18 +46,40 @@ def with_half_weights(model: Any) -> Any:  # noqa: ANN401
     return made
 
 
-def reference_run(model: Any) -> Run:  # noqa: ANN401
-    """Return a function that runs a graph in numpy, every operator rounding to its declared type.
+def rounded_run(model: Any) -> Run:  # noqa: ANN401
+    """Return a function that runs a graph in which every operator rounds to its declared type.
 
     ONNX Runtime computes fp16 graphs in fp32 on CPUs, so it shows the rounding of the weights only; this shows what
-    half-precision arithmetic on a device does.
+    half-precision arithmetic on a device does, where products are summed in single precision, as tensor cores do.
     """
-    from onnx.reference import ReferenceEvaluator
+    return graph_run(with_rounding(model), optimized=False)
 
-    evaluator = ReferenceEvaluator(model)
 
-    def run(batch: F32) -> F32:
-        (output,) = evaluator.run(None, {INPUT: batch})
-        return np.asarray(output, dtype=np.float32)
+def with_rounding(model: Any) -> Any:  # noqa: ANN401
+    """Return a float32 copy (onnx.ModelProto) that rounds to fp16 what the graph declares as fp16."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
 
-    return run
+    declared = onnx.shape_inference.infer_shapes(model)
+    half = {info.name for info in declared.graph.value_info if info.type.tensor_type.elem_type == TensorProto.FLOAT16}
+    made = onnx.ModelProto.FromString(model.SerializeToString())
+    del made.graph.value_info[:]
+    for tensor in made.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT16:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
+    nodes = []
+    for node in made.graph.node:
+        if node.op_type == "Cast" and attributes(node)["to"] in (TensorProto.FLOAT, TensorProto.FLOAT16):
+            node.op_type = "Identity"
+            del node.attribute[:]
+        nodes.append(node)
+        for index, name in enumerate(node.output):
+            if name in half:
+                node.output[index] = f"{name}/exact"
+                nodes += [
+                    helper.make_node("Cast", [f"{name}/exact"], [f"{name}/half"], to=TensorProto.FLOAT16),
+                    helper.make_node("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT),
+                ]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    return made

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import EnsharpenError, IntegrityError, OutOfMemoryError, UsageError
+from ensharpen_edge.processor_cores import usual_threads
 
 Batch = NDArray[Any]
 EngineT = TypeVar("EngineT", bound="Engine")
@@ -56,7 +57,8 @@ class Engine(ABC):
     Args:
         artifact: A verified artifact whose file has one of the engine's formats.
         device: The device to run on, one of `devices()`.
-        threads: The number of CPU threads, 0 for all cores. Ignored by engines that take none.
+        threads: The number of CPU threads, 0 for the usual one (`processor_cores.usual_threads`). Ignored by engines
+            that take none.
         options: Further options by name, see `options`. Empty texts and None count as not given.
 
     Attributes:
@@ -105,7 +107,7 @@ class Engine(ABC):
             )
         try:
             with self._loading():
-                self._load(artifact, device, threads, MappingProxyType(given))
+                self._load(artifact, device, threads or usual_threads(), MappingProxyType(given))
         except EnsharpenError:
             self.close()
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -51,7 +50,7 @@ class LiteRtEngine(Engine):
         self.device, self.provider = device, module.__name__.split(".")[0]
         model = artifact.read_model()
         _check_whole(self._file, model)
-        self._interpreter = module.Interpreter(model_content=model, num_threads=threads or os.cpu_count() or 1)
+        self._interpreter = module.Interpreter(model_content=model, num_threads=threads)
         (source,) = self._interpreter.get_input_details()
         (target,) = self._interpreter.get_output_details()
         self._check_tensors(

@@ -65,7 +65,7 @@ class OpenVinoEngine(Engine):
             [np.dtype(node.get_element_type().to_dtype()).name for node in nodes],
         )
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        if threads and device.startswith("cpu"):
+        if device.startswith("cpu"):
             settings["INFERENCE_NUM_THREADS"] = threads
         self._request = core.compile_model(model, device.upper(), settings).create_infer_request()
         self.device, self.provider = device, f"OpenVINO {version('openvino')}"

@@ -76,7 +76,7 @@ def open_engine(
     Args:
         artifact: A verified artifact.
         device: A device of the engine, see `Engine.devices`.
-        threads: The number of CPU threads, 0 for all cores. Engines that take none ignore it.
+        threads: The number of CPU threads, 0 for `OMP_NUM_THREADS`, or all cores. Engines that take none ignore it.
         engine: An engine's name, or None for the preferred one of this format.
         options: Further options of that engine, such as TensorRT's `cuda_backend`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,8 +65,6 @@ def test_the_greedy_choice_beats_a_blind_one(planning, loose):
 
 def test_images_that_the_judge_missed_join_it(planning):
     """A checkerboard, taken for a photograph, breaks every plan that was made without it."""
-    from dataclasses import replace
-
     board = next(image for image in planning.judge.images if image.name.startswith("checkerboard"))
     limits = JudgeLimits(max_drop=0.5, photo_psnr=42.0, synthetic_psnr=5.0, retained=0.8)
     floats = graph_run(planning.quantizer.model)
@@ -97,9 +96,11 @@ def test_the_ladders_photographs_are_looked_at(planning):
 
 def test_a_plan_that_never_fits_says_so(planning, monkeypatch):
     some = planning.judge.images[:2]
+    judge = Judge(some, graph_run(planning.quantizer.model), planning.judge.limits)
+    few = replace(planning, judge=judge, meter=planning.meter.with_judge(judge))
     monkeypatch.setattr(Planning, "_missed", lambda *_: list(some))
     kept = [layer.name for layer in planning.quantizer.layers[6:]]  # a search among few layers is a short one
-    plan, _ = planning.search(kept)
+    plan, _ = few.search(kept)
     assert plan.notes[MISSED] == [image.name for image in some]
 
 

@@ -21,6 +21,9 @@ from ensharpen_edge.runtime.engines.registry import open_engine
 
 pytestmark = pytest.mark.slow
 
+SMALL = ("--size", "192x192")
+"""A file for one small size is proved soonest."""
+
 
 def test_fp32_and_fp16_in_one_command(command, tmp_path):
     done = command(
@@ -57,7 +60,9 @@ def test_fp32_and_fp16_in_one_command(command, tmp_path):
 
 @pytest.mark.parametrize("stage", ["folded", "artifact"])
 def test_drill_rings_the_alarm(command, tmp_path, stage):
-    done = command("ensharpen-export", "--target", "onnx", "--model", "nano", "--out", tmp_path, "--drill", stage)
+    done = command(
+        "ensharpen-export", "--target", "onnx", "--model", "nano", *SMALL, "--out", tmp_path, "--drill", stage
+    )
     assert done.returncode == 4
     assert f"'{stage}'" in done.stderr, "the rung that lost it is named"
     assert [p.name for p in tmp_path.iterdir()] == ["nano-onnx-fp32.report.json"]
@@ -71,7 +76,7 @@ def test_a_failed_export_keeps_the_artifact_of_before(command, tmp_path, artifac
     import shutil
 
     shutil.copytree(artifact.path, tmp_path / "nano-onnx-fp32")
-    done = command("ensharpen-export", "--target", "onnx", "--out", tmp_path, "--drill", "folded")
+    done = command("ensharpen-export", "--target", "onnx", *SMALL, "--out", tmp_path, "--drill", "folded")
     assert done.returncode == 4
     assert Artifact.open(tmp_path / "nano-onnx-fp32").manifest == artifact.manifest
     assert "nano-onnx-fp32 is that of an earlier export" in " ".join(done.stderr.split())
@@ -115,7 +120,8 @@ def test_weights_that_do_not_match_their_card(command, tmp_path):
 
 def test_an_untrained_student_is_not_released(command, tmp_path):
     save_checkpoint(Student(NANO), tmp_path / "raw.safetensors", {})
-    done = command("ensharpen-export", "--target", "onnx", "--model", tmp_path / "raw.safetensors", "--out", tmp_path)
+    model = ("--model", tmp_path / "raw.safetensors", *SMALL)
+    done = command("ensharpen-export", "--target", "onnx", *model, "--out", tmp_path)
     assert done.returncode == 9
     assert "train it longer" in done.stderr
     assert not (tmp_path / "raw-onnx-fp32").exists()
@@ -145,7 +151,7 @@ def test_a_drill_that_changes_nothing_is_still_no_artifact(command, tmp_path):
     torch.nn.init.zeros_(idle.contract.weight)
     torch.nn.init.zeros_(idle.contract.bias)
     save_checkpoint(student, tmp_path / "idle.safetensors", {})
-    model = ("--model", tmp_path / "idle.safetensors")
+    model = ("--model", tmp_path / "idle.safetensors", *SMALL)
     done = command("ensharpen-export", "--target", "onnx", *model, "--out", tmp_path / "out", "--drill", "folded")
     assert done.returncode == 4
     assert "no gate noticed" in done.stderr
@@ -164,7 +170,7 @@ def test_any_crash_leaves_a_report_and_no_artifact(tmp_path, monkeypatch):
     (tmp_path / "nano-onnx-fp32.report.json").write_text('{"passed": true}')
     monkeypatch.setattr(proving, "gate_pairs", crash)
     with pytest.raises(BadInputError, match="converter bug"):
-        pipeline.export_model(ExportRequest("nano", "onnx", "fp32", tmp_path))
+        pipeline.export_model(ExportRequest("nano", "onnx", "fp32", tmp_path, (192, 192)))
     report = json.loads((tmp_path / "nano-onnx-fp32.report.json").read_text())
     assert report["passed"] is False
     assert [p.name for p in tmp_path.iterdir()] == ["nano-onnx-fp32.report.json"]
@@ -189,7 +195,7 @@ def test_the_gate_can_be_made_stricter(command, tmp_path):
     )
     assert done.returncode == 2
     done = command(
-        "ensharpen-export", "--target", "onnx", "--precision", "fp16", "--out", tmp_path, "--max-drop", "0.0"
+        "ensharpen-export", "--target", "onnx", "--precision", "fp16", *SMALL, "--out", tmp_path, "--max-drop", "0.0"
     )
     assert done.returncode in (0, 5)
     assert (tmp_path / "nano-onnx-fp16").exists() == (done.returncode == 0)

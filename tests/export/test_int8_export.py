@@ -142,7 +142,7 @@ def test_a_plan_that_quantizes_everything_fails_the_gate(command, exported, tmp_
     (tmp_path / "all.json").write_text(json.dumps(plan))
     done = command(
         "ensharpen-export", "--target", "onnx", "--precision", "int8", "--calib", out / "nano-calibration",
-        "--plan", tmp_path / "all.json", "--out", tmp_path / "out",
+        "--plan", tmp_path / "all.json", "--size", "192x192", "--out", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
     assert "the layer that costs most is" in done.stderr
@@ -207,6 +207,8 @@ def test_the_larger_student_needs_no_photographs_either(target, command, tmp_pat
         "small",
         "--precision",
         "int8",
+        "--size",
+        "192x192",
         "--out",
         tmp_path,
         timeout=300,

@@ -63,7 +63,7 @@ def test_option_artifact(option, size, multiple, tmp_path, command, photo):
 
 def test_half_precision_of_an_option(tmp_path):
     option = {"attention": "block", "upsampling": "pixelshuffle"}
-    result = export_model(ExportRequest(with_option(tmp_path, **option), "onnx", "fp16", tmp_path))
+    result = export_model(ExportRequest(with_option(tmp_path, **option), "onnx", "fp16", tmp_path, (448, 448)))
     assert result.parity.to_dict()
 
 

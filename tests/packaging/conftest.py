@@ -1,4 +1,4 @@
-"""The distributions, built once per test file from a copy of the sources."""
+"""The distributions, built once for all workers from a copy of the sources."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ def run():
     return call
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
     """A copy of the sources, so that building leaves nothing behind in the checkout."""
-    folder = tmp_path_factory.mktemp("source")
+    return _copied(tmp_path / "source")
+
+
+def _copied(folder: Path) -> Path:
     for part in PARTS:
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in FILES:
@@ -37,10 +40,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def distributions(source: Path, run) -> dict[str, Path]:
-    run(sys.executable, "-m", "build", "--outdir", source / "dist", source)
-    return {
-        "wheel": next((source / "dist").glob("*.whl")),
-        "sdist": next((source / "dist").glob("*.tar.gz")),
-    }
+@pytest.fixture(scope="session")
+def distributions(shared, run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    def build(out: Path) -> None:
+        run(sys.executable, "-m", "build", "--outdir", out, _copied(tmp_path_factory.mktemp("build")))
+
+    folder = shared("distributions", build)
+    return {"wheel": next(folder.glob("*.whl")), "sdist": next(folder.glob("*.tar.gz"))}

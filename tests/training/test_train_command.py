@@ -36,6 +36,10 @@ RECIPE = {
 }
 
 
+SILENT = "--no-tensorboard"
+"""Twenty pictures take as long to write as such a small network takes to train."""
+
+
 @pytest.fixture
 def recipe(tmp_path) -> Path:
     path = tmp_path / "tiny.yaml"
@@ -105,7 +109,7 @@ def test_tensorboard_holds_curves_and_pictures(command, named_folder, recipe, ca
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(command, named_folder, recipe, cache, tmp_path):
     """kill -9 in the middle: the resumed run ends with the very weights of an uninterrupted one."""
-    settings = ("--data", named_folder, "--config", recipe, "--steps", 300, "--cache", cache, "--threads", 1)
+    settings = ("--data", named_folder, "--config", recipe, "--steps", 300, "--cache", cache, "--threads", 1, SILENT)
     whole = command("ensharpen-train", *settings, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     run = tmp_path / "cut"
@@ -134,7 +138,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(command, named_folder, recip
 
 def test_two_processes_follow_the_same_curve(command, named_folder, recipe, cache, tmp_path):
     """One process, and two by torchrun with gloo, on the same batches: the same loss up to rounding."""
-    settings = ("--data", named_folder, "--config", recipe, "--cache", cache, "--threads", 1, "--accelerator", "cpu")
+    settings = (
+        "--data", named_folder, "--config", recipe, "--cache", cache, "--threads", 1, "--accelerator", "cpu", SILENT,
+    )  # fmt: skip
     alone = command("ensharpen-train", *settings, "--out", tmp_path / "one")
     assert alone.returncode == 0, alone.stderr
     launch = ("--standalone", "--nproc-per-node", 2, "-m", "ensharpen_edge.training", *settings)
@@ -158,7 +164,7 @@ def test_shards_train_too(command, named_folder, recipe, cache, photo_folder, tm
             bad.size = 3
             tar.addfile(bad, io.BytesIO(b"bad"))
     pattern = str(tmp_path / "s-{0..1}.tar")
-    settings = ("--data", pattern, "--config", recipe, "--out", tmp_path / "run", "--cache", cache)
+    settings = ("--data", pattern, "--config", recipe, "--out", tmp_path / "run", "--cache", cache, SILENT)
     done = command("ensharpen-train", *settings)
     assert done.returncode == 2
     assert "--validation" in done.stderr
@@ -175,6 +181,7 @@ def test_label_then_distil(command, named_folder, recipe, cache, tmp_path):
     assert " crops: " in done.stderr, "how far the teacher can be trusted"
     labels = done.stdout.split("  ")[0]
     settings = ("--data", named_folder, "--config", recipe, "--cache", cache, "--teacher", "nano", "--labels", labels)
+    settings += (SILENT,)
     done = command("ensharpen-train", *settings, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert all("teacher" in r["terms"] for r in records(tmp_path / "run") if "loss" in r)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from ensharpen_edge.artifact_manifest import FileTraits, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import require
-from ensharpen_edge.export.graph.half_precision import reference_run, to_half, with_half_weights
+from ensharpen_edge.export.graph.half_precision import rounded_run, to_half, with_half_weights
 from ensharpen_edge.export.graph.lint import check_exportable
 from ensharpen_edge.export.graph.onnx_graph import INPUT, OPSET, OUTPUT, check_opset, verified_graph, with_size
 from ensharpen_edge.export.proof.ladder import Rung
@@ -60,7 +60,7 @@ class OnnxTarget:
             final = with_half_weights(simplified)
         elif not precision.whole:
             final = to_half(simplified)
-            rungs.append(Rung("fp16 arithmetic", reference_run(final), precision.name))
+            rungs.append(Rung("fp16 arithmetic", rounded_run(final), precision.name))
         onnx.helper.set_model_props(final, {"title": job.title, "precision": precision.name})
         check_opset(final)
         onnx.checker.check_model(final, full_check=True)

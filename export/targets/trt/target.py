@@ -12,7 +12,7 @@ import numpy as np
 from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, FileTraits, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import ParityError, require
-from ensharpen_edge.export.graph.half_precision import reference_run
+from ensharpen_edge.export.graph.half_precision import rounded_run
 from ensharpen_edge.export.graph.lint import check_exportable
 from ensharpen_edge.export.graph.onnx_graph import INPUT, OUTPUT, verified_graph, with_size
 from ensharpen_edge.export.proof.ladder import Rung
@@ -118,7 +118,7 @@ def _rungs(graphs: list[PortableGraph], quantized: Quantized | None) -> list[Run
     rungs = []
     for graph in graphs:
         if graph.name == "fp16":
-            rungs.append(Rung("fp16 arithmetic", reference_run(graph.model), "fp16"))
+            rungs.append(Rung("fp16 arithmetic", rounded_run(graph.model), "fp16"))
         if graph.name == "int8" and quantized is not None:
             rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
         if graph.name != "fp32":

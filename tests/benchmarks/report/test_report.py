@@ -17,13 +17,11 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 
 
 @pytest.fixture(scope="module")
-def page(command, artifact, tmp_path_factory):
+def page(command, artifact, shipped_export, tmp_path_factory):
     """ONNX, TFLite int8 and Core ML artifacts of nano, and the page about them."""
     folder = tmp_path_factory.mktemp("report")
-    shutil.copytree(artifact.path, folder / "build" / artifact.path.name)
-    for arguments in (("tflite", "--precision", "int8"), ("coreml", "--precision", "fp16", "--size", "192x192")):
-        done = command("ensharpen-export", "--target", *arguments, "--out", folder / "build")
-        assert done.returncode == 0, done.stderr
+    for shown in (artifact, shipped_export("tflite", "int8"), shipped_export("coreml", "fp16", (192, 192))):
+        shutil.copytree(shown.path, folder / "build" / shown.path.name)
     done = command("ensharpen-bench", "report", folder / "build", "--rounds", 6, "--out", folder / "report.html")
     assert done.returncode == 0, done.stderr
     assert "nano-coreml-fp16: no latency here" in done.stdout

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ensharpen_edge.artifact import Artifact
+from ensharpen_edge.export.quantization import shipped_calibration
 from ensharpen_edge.export.targets.tflite.operators import read_operators
 from ensharpen_edge.runtime.codes import float_run
 from ensharpen_edge.runtime.engines.registry import open_engine
@@ -16,23 +17,25 @@ from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
 pytestmark = pytest.mark.slow
 
 FEW = ("-n", 24, "--crop", 96, "--allow-few")
+PLAN = shipped_calibration("nano") / "plan-tflite.json"
 LOOSE = ("--min-agreement", 30, "--min-retained", 0.5, "--max-drop", 1)
 
 
 @pytest.fixture(scope="module")
 def exported(command, photo_folder, tmp_path_factory):
+    """With a table of few photographs, and the plan that was searched for with many."""
     out = tmp_path_factory.mktemp("tflite-int8")
     done = command(
-        "ensharpen-export", "--target", "tflite", "--precision", "int8", "--calib", photo_folder, *FEW, "--out", out,
-        timeout=600,
+        "ensharpen-export", "--target", "tflite", "--precision", "int8", "--calib", photo_folder, *FEW,
+        "--plan", PLAN, "--out", out, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     return out, done.stdout
 
 
 def again(command, exported, out, *arguments):
-    table = exported[0] / "nano-calibration"
-    done = command("ensharpen-export", "--target", "tflite", "--calib", table, "--out", out, *arguments, timeout=600)
+    table = ("--calib", exported[0] / "nano-calibration", "--plan", PLAN)
+    done = command("ensharpen-export", "--target", "tflite", *table, "--out", out, *arguments, timeout=600)
     assert done.returncode == 0, done.stderr + done.stdout
     return Artifact.open(out / f"nano-tflite-{arguments[1]}")
 

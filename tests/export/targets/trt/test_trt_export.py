@@ -14,6 +14,7 @@ import pytest
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.calibration.ranges import Range
 from ensharpen_edge.calibration.session import graph_run
+from ensharpen_edge.export.quantization import shipped_calibration
 from ensharpen_edge.export.targets.trt.dla import cache_text, for_accelerator, shuffle_kernel
 from ensharpen_edge.imaging.bundled import bundled_photos
 from ensharpen_edge.imaging.planes import to_planes
@@ -27,10 +28,11 @@ GRAPHS = {"fp32": 17, "fp16": 17, "int8": 17, "int8-dense": 17, "int8-fp16": 19,
 
 @pytest.fixture(scope="module")
 def exported(command, photo_folder, tmp_path_factory):
+    """With a table of few photographs, and the plan that was searched for with many."""
     out = tmp_path_factory.mktemp("trt")
     done = command(
-        "ensharpen-export", "--target", "trt", "--precision", "int8", "--calib", photo_folder, *FEW, "--out", out,
-        timeout=600,
+        "ensharpen-export", "--target", "trt", "--precision", "int8", "--calib", photo_folder, *FEW,
+        "--plan", shipped_calibration("nano") / "plan-trt.json", "--out", out, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     return Artifact.open(out / "nano-trt-int8"), done.stdout
