@@ -99,6 +99,7 @@ class Engine(ABC):
         self._closed = False
         self._lock = threading.Lock()
         self._io = artifact.manifest.io
+        self._multiple = artifact.manifest.shape.multiple_of
         self._file = artifact.model_path
         if artifact.manifest.traits.format not in self.formats:
             raise UsageError(
@@ -201,6 +202,13 @@ class Engine(ABC):
             raise UsageError(
                 f"{self.name} cannot run a window of {batch.shape}, {batch.dtype}: the file takes one image, "
                 f"{self._io.layout} with 3 channels, {self._io.dtype}"
+            )
+        sides = batch.shape[2:] if self._io.layout == "NCHW" else batch.shape[1:3]
+        # Not every backend looks at the sides of its input: OpenVINO reads beyond the end of one that does not fit.
+        if any(side % self._multiple or not side for side in sides):
+            raise UsageError(
+                f"{self.name} cannot run a window of {sides[1]}x{sides[0]} pixels: sides must be multiples of "
+                f"{self._multiple}"
             )
 
     def _check_tensors(self, names: Sequence[str], dtypes: Sequence[str]) -> None:
