@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ensharpen_edge.calibration import planning as planning_module
 from ensharpen_edge.calibration.judge import Judge, JudgeLimits, _bundled
 from ensharpen_edge.calibration.plan import FLOAT, INT8, Plan, load_plan, save_plan
 from ensharpen_edge.calibration.plan_search import find_plan
@@ -99,6 +100,7 @@ def test_a_plan_that_never_fits_says_so(planning, monkeypatch):
     judge = Judge(some, graph_run(planning.quantizer.model), planning.judge.limits)
     few = replace(planning, judge=judge, meter=planning.meter.with_judge(judge))
     monkeypatch.setattr(Planning, "_missed", lambda *_: list(some))
+    monkeypatch.setattr(planning_module, "ATTEMPTS", 2)
     kept = [layer.name for layer in planning.quantizer.layers[6:]]  # a search among few layers is a short one
     plan, _ = few.search(kept)
     assert plan.notes[MISSED] == [image.name for image in some]

@@ -14,7 +14,7 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, FORMATS
 from ensharpen_edge.errors import EnsharpenError, ParityError, UsageError
 from ensharpen_edge.export import targets
-from ensharpen_edge.export.pipeline import ExportResult, export_model
+from ensharpen_edge.export.pipeline import export_model
 from ensharpen_edge.export.precision import PRECISIONS, find_precision
 from ensharpen_edge.export.request import ExportRequest
 from ensharpen_edge.export.targets.options import TargetOptions, command_options
@@ -38,14 +38,13 @@ def judge(photo_folder, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
-def exported(request, judge, tmp_path_factory) -> ExportResult:
+def exported(request, shipped_export) -> Artifact:
     """A request that names nothing but model, target, precision and size: int8 takes the table of the model."""
-    target, precision = request.param
-    return export_model(ExportRequest("nano", target, precision, tmp_path_factory.mktemp(target), SIZE, (judge,)))
+    return shipped_export(*request.param, SIZE)
 
 
 def test_the_artifact_says_what_it_is(exported):
-    artifact = Artifact.open(exported.artifact.path)
+    artifact = Artifact.open(exported.path)
     manifest = artifact.manifest
     assert artifact.path.name == f"nano-{manifest.target}-{manifest.precision}"
     assert manifest.traits.format in FORMATS
@@ -65,20 +64,20 @@ def test_the_artifact_says_what_it_is(exported):
 
 
 def test_an_engine_reproduces_the_golden_vectors(exported):
-    golden = exported.artifact.golden()
-    with open_engine(exported.artifact) as engine:
+    golden = exported.golden()
+    with open_engine(exported) as engine:
         output = engine.run(golden.input)
-    assert output.dtype == golden.expected.dtype == np.dtype(exported.artifact.manifest.io.dtype)
+    assert output.dtype == golden.expected.dtype == np.dtype(exported.manifest.io.dtype)
     difference = np.abs(output.astype(np.float64) - golden.expected.astype(np.float64)).max()
     assert difference < (1e-6 if output.dtype == FLOAT_DTYPE else 1)
     assert golden.expected.std() > 0
 
 
 def test_a_window_of_another_size_is_refused(exported):
-    golden = exported.artifact.golden().input
+    golden = exported.golden().input
     rows = golden.shape.index(SIZE[0])
     wrong = np.ascontiguousarray(golden.take(range(SIZE[0] - 32), axis=rows))
-    with open_engine(exported.artifact) as engine, pytest.raises(UsageError):
+    with open_engine(exported) as engine, pytest.raises(UsageError):
         engine.run(wrong)
 
 

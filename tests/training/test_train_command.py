@@ -40,9 +40,9 @@ SILENT = "--no-tensorboard"
 """Twenty pictures take as long to write as such a small network takes to train."""
 
 
-@pytest.fixture
-def recipe(tmp_path) -> Path:
-    path = tmp_path / "tiny.yaml"
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
     path.write_text(yaml.safe_dump(RECIPE))
     return path
 
@@ -52,14 +52,20 @@ def cache(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="module")
+def finished(command, named_folder, recipe, cache, tmp_path_factory):
+    """A whole run with every option at its default: its folder, its arguments, and what the command printed."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    arguments = ("--data", named_folder, "--config", recipe, "--out", run, "--cache", cache, "--licence", "CC0")
+    return run, arguments, command("ensharpen-train", *arguments)
+
+
 def records(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / LOG_FILE).read_text().splitlines()]
 
 
-def test_command_trains_and_refuses_to_overwrite(command, named_folder, recipe, cache, tmp_path):
-    run = tmp_path / "run"
-    arguments = ("--data", named_folder, "--config", recipe, "--out", run, "--cache", cache, "--licence", "CC0")
-    done = command("ensharpen-train", *arguments)
+def test_command_trains_and_refuses_to_overwrite(command, finished, tmp_path):
+    run, arguments, done = finished
     assert done.returncode == 0, done.stderr
     assert "4 training photographs" in done.stderr
     assert "photo" in done.stdout
@@ -96,11 +102,10 @@ def test_a_curve_is_smoothed_but_not_moved():
     assert running_mean([]) == []
 
 
-def test_tensorboard_holds_curves_and_pictures(command, named_folder, recipe, cache, tmp_path):
+def test_tensorboard_holds_curves_and_pictures(finished):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run = tmp_path / "run"
-    command("ensharpen-train", "--data", named_folder, "--config", recipe, "--out", run, "--cache", cache)
+    run, _, _ = finished
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     assert {"loss", "terms/charbonnier", "val_psnr", "val/shake", "mp_per_s"} <= set(events.Tags()["scalars"])
@@ -109,7 +114,7 @@ def test_tensorboard_holds_curves_and_pictures(command, named_folder, recipe, ca
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(command, named_folder, recipe, cache, tmp_path):
     """kill -9 in the middle: the resumed run ends with the very weights of an uninterrupted one."""
-    settings = ("--data", named_folder, "--config", recipe, "--steps", 300, "--cache", cache, "--threads", 1, SILENT)
+    settings = ("--data", named_folder, "--config", recipe, "--steps", 150, "--cache", cache, "--threads", 1, SILENT)
     whole = command("ensharpen-train", *settings, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     run = tmp_path / "cut"
