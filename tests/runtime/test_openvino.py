@@ -49,6 +49,7 @@ from pathlib import Path
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.runtime.engines.registry import open_engine
 artifact = Artifact.open(Path(sys.argv[1]))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 engines = [open_engine(artifact, engine="openvino", threads=1) for _ in range(2)]
 while engines:
     engines.pop(0).close()

@@ -64,6 +64,6 @@ def make_trainer(photos) -> Callable[..., Trainer]:
             "validation": validation_set(photos.subset(is_held_out), config.model.heads[0], config.judging_mix),
             **materials,
         }
-        return Trainer(fabric, config, Materials(**given), folder, intervals or Intervals(), workers=0)
+        return Trainer(fabric, config, Materials(**given), folder, intervals or Intervals(validations=3), workers=0)
 
     return make

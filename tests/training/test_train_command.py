@@ -169,7 +169,8 @@ def test_shards_train_too(command, named_folder, recipe, cache, photo_folder, tm
             bad.size = 3
             tar.addfile(bad, io.BytesIO(b"bad"))
     pattern = str(tmp_path / "s-{0..1}.tar")
-    settings = ("--data", pattern, "--config", recipe, "--out", tmp_path / "run", "--cache", cache, SILENT)
+    few = ("--steps", 6, SILENT)
+    settings = ("--data", pattern, "--config", recipe, "--out", tmp_path / "run", "--cache", cache, *few)
     done = command("ensharpen-train", *settings)
     assert done.returncode == 2
     assert "--validation" in done.stderr
@@ -186,7 +187,7 @@ def test_label_then_distil(command, named_folder, recipe, cache, tmp_path):
     assert " crops: " in done.stderr, "how far the teacher can be trusted"
     labels = done.stdout.split("  ")[0]
     settings = ("--data", named_folder, "--config", recipe, "--cache", cache, "--teacher", "nano", "--labels", labels)
-    settings += (SILENT,)
+    settings += ("--steps", 6, SILENT)
     done = command("ensharpen-train", *settings, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert all("teacher" in r["terms"] for r in records(tmp_path / "run") if "loss" in r)

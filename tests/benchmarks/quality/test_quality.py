@@ -260,7 +260,7 @@ def test_scores_are_recorded_on_the_card_of_the_same_weights(
 def test_oracles_tables_and_contact_sheet(command, artifact, photo_folder, tmp_path):
     done = command(
         "ensharpen-bench", "quality", artifact.path, "--data", photo_folder, "--suite", "disk", "--suite", "identity",
-        "--limit", 3, "--oracle", "wiener", "--metrics", "psnr,ssim", "--markdown", tmp_path / "q.md",
+        "--oracle", "wiener", "--metrics", "psnr,ssim", "--markdown", tmp_path / "q.md",
         "--sheet", tmp_path / "new" / "q.png", "--json",
     )  # fmt: skip
     disk, identity = report(done)["suites"]
