@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from ensharpen_edge.calibration.layers import Layer, find_layers
 from ensharpen_edge.calibration.quantize import quantizable, quantize, quantized_reads
 from ensharpen_edge.calibration.ranges import METHODS, Range, RangeConfig, find_range
 from ensharpen_edge.calibration.rounding import ROUNDINGS, rounded_weights
-from ensharpen_edge.calibration.schemes import find_scheme
+from ensharpen_edge.calibration.schemes import QuantizationScheme, find_scheme
 from ensharpen_edge.calibration.table import CalibrationTable
 from ensharpen_edge.errors import unknown_name
 
@@ -42,8 +43,40 @@ class QuantizationSettings:
                 raise unknown_name(kind, name, known)
 
 
-class Quantizer:
-    """A float graph with its calibration, ready to be quantized in any choice of layers.
+class GraphQuantizer(ABC):
+    """A float graph that is ready to be quantized in any choice of layers.
+
+    Args:
+        model: onnx.ModelProto.
+        scheme: How the target wants its numbers.
+    """
+
+    def __init__(self, model: Any, scheme: QuantizationScheme) -> None:  # noqa: ANN401
+        self.model = model
+        self.scheme = scheme
+        self.layers: tuple[Layer, ...] = quantizable(find_layers(model), scheme)
+
+    @property
+    @abstractmethod
+    def ranges(self) -> Mapping[str, Range]:
+        """Range of every tensor, by name."""
+
+    @abstractmethod
+    def rounded(self, layers: Sequence[Layer]) -> tuple[Any, Mapping[str, F64]]:
+        """Return a float graph whose weights lie on the grid of their codes, and their (O,) steps by initializer."""
+
+    def reads(self, layers: Sequence[Layer]) -> Reads:
+        """Return the tensors that are read in codes with these layers quantized (see `quantize.quantized_reads`)."""
+        return quantized_reads(layers, self.scheme)
+
+    def quantized(self, layers: Sequence[Layer]) -> Any:  # noqa: ANN401
+        """Return the graph with quantize / dequantize pairs."""
+        rounded, steps = self.rounded(layers)
+        return quantize(rounded, layers, self.ranges, self.scheme, steps)
+
+
+class Quantizer(GraphQuantizer):
+    """A float graph with its calibration.
 
     Args:
         model: onnx.ModelProto, the equalised graph whose tensors the table describes.
@@ -52,11 +85,9 @@ class Quantizer:
     """
 
     def __init__(self, model: Any, table: CalibrationTable, settings: QuantizationSettings) -> None:  # noqa: ANN401
-        self.model = model
+        super().__init__(model, find_scheme(settings.scheme))
         self.table = table
         self.settings = settings
-        self.scheme = find_scheme(settings.scheme)
-        self.layers: tuple[Layer, ...] = quantizable(find_layers(model), self.scheme)
 
     @cached_property
     def ranges(self) -> dict[str, Range]:
@@ -70,15 +101,6 @@ class Quantizer:
         found = {name: Range(span.low * wide, span.high * wide) for name, span in found.items()}
         images = image_tensors(self.model) if self.scheme.image_codes else frozenset()
         return {**found, **dict.fromkeys(images, IMAGE_RANGE)}
-
-    def reads(self, layers: Sequence[Layer]) -> Reads:
-        """Return the tensors that are read in codes with these layers quantized (see `quantize.quantized_reads`)."""
-        return quantized_reads(layers, self.scheme)
-
-    def quantized(self, layers: Sequence[Layer]) -> Any:  # noqa: ANN401
-        """Return the graph with quantize / dequantize pairs."""
-        rounded, steps = self.rounded(layers)
-        return quantize(rounded, layers, self.ranges, self.scheme, steps)
 
     def simulated(self, layers: Sequence[Layer], reads: Reads) -> Any:  # noqa: ANN401
         """Return a float graph that rounds the weights of some layers, and some activations for some readers."""

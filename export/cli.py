@@ -88,10 +88,25 @@ def export(
         float | None, typer.Option(min=0, help="Largest loss of PSNR that a new plan may cost, dB. Default: 0.02.")
     ] = None,
     allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
-    max_drop: Annotated[float, typer.Option(min=0, help="Largest mean loss of PSNR the gate allows, dB.")] = 0.05,
+    trained: Annotated[
+        str | None,
+        typer.Option(
+            help="For int8: the file that ensharpen-train quantize wrote for this model, or none. Shipped models come "
+            "with one."
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(min=0, help="Largest mean loss of PSNR the gate allows, dB. Default: 0.05; trained int8: 0.10."),
+    ] = None,
     min_retained: Annotated[
-        float, typer.Option(min=0, max=1, help="Smallest share of the sharpening gain the gate allows.")
-    ] = 0.98,
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Smallest share of the sharpening gain the gate allows. Default: 0.98; trained int8: 0.95.",
+        ),
+    ] = None,
     min_agreement: Annotated[
         float | None, typer.Option(min=0, help="Smallest PSNR against the network on any photograph, dB.")
     ] = None,
@@ -126,7 +141,9 @@ def export(
 
     sizes = parse_sizes(size)
     kept = None if keep is None else names_in(keep)
-    quantization = QuantizationRequest(calib, plan, scheme, method, rounding, kept, plan_drop, count, crop, allow_few)
+    quantization = QuantizationRequest(
+        calib, plan, scheme, method, rounding, kept, plan_drop, count, crop, allow_few, trained=trained
+    )
     request = ExportRequest(
         model,
         target,

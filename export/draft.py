@@ -13,6 +13,7 @@ from ensharpen_edge.artifact_manifest import Manifest
 from ensharpen_edge.export.precision import Precision
 from ensharpen_edge.export.proof.gate import GateLimits, GateReport
 from ensharpen_edge.export.proof.ladder import ParityReport
+from ensharpen_edge.export.proof.trained import TrainedProof, TrainedReport
 from ensharpen_edge.export.request import ExportRequest
 from ensharpen_edge.export.targets.base import Build, Target
 from ensharpen_edge.export.targets.options import Size
@@ -44,6 +45,7 @@ class Draft:
         parity: Report of the parity ladder.
         tile_sizes: Sides of tiles that were compared with the whole, in pixels.
         gate: Report of the quality gate.
+        trained: Report on a file of a network that was trained in 8 bits.
     """
 
     request: ExportRequest
@@ -61,6 +63,7 @@ class Draft:
     parity: ParityReport | None = None
     tile_sizes: tuple[int, ...] = ()
     gate: GateReport | None = None
+    trained: TrainedReport | None = None
 
     @property
     def name(self) -> str:
@@ -70,7 +73,14 @@ class Draft:
     @property
     def limits(self) -> GateLimits:
         """Limits of the quality gate at this precision."""
+        if self.proof is not None:
+            return self.request.limits.of_trained()
         return self.request.limits.of_precision(self.precision.name)
+
+    @property
+    def proof(self) -> TrainedProof | None:
+        """What a file of a network trained in 8 bits is compared with; None for other files."""
+        return self.build.trained if self.build is not None else None
 
     @property
     def stride(self) -> int:
@@ -106,6 +116,8 @@ class Draft:
             found["parity"] = self.parity.to_dict()
         if self.gate is not None:
             found["gate"] = self.gate.to_dict()
+        if self.trained is not None:
+            found["trained"] = self.trained.to_dict()
         return found
 
 

@@ -14,6 +14,7 @@ from ensharpen_edge.errors import BadInputError, EnsharpenError, IntegrityError,
 from ensharpen_edge.export.draft import Draft, made
 from ensharpen_edge.export.proof.gate import GateReport
 from ensharpen_edge.export.proof.ladder import ParityReport
+from ensharpen_edge.export.proof.trained import TrainedReport
 from ensharpen_edge.export.report import failure, write_report
 from ensharpen_edge.export.request import ExportRequest
 from ensharpen_edge.export.stages.building import build, fold, open_file, refuse_flattery
@@ -21,8 +22,10 @@ from ensharpen_edge.export.stages.proving import (
     check_ladder,
     check_sharpening,
     check_window,
+    check_written_codes,
     climb_ladder,
     compare_tiles,
+    look_at_operators,
     measure_sharpening,
 )
 from ensharpen_edge.export.stages.resolving import resolve
@@ -38,6 +41,8 @@ STAGES: tuple[Stage, ...] = (
     open_file,
     climb_ladder,
     check_ladder,
+    look_at_operators,
+    check_written_codes,
     check_window,
     compare_tiles,
     measure_sharpening,
@@ -57,6 +62,7 @@ class ExportResult:
         parity: Report of the parity ladder.
         gate: Report of the quality gate.
         seconds: Wall time.
+        trained: Report on a file of a network that was trained in 8 bits; None for others.
         replaced: How the artifact that was there before differed in what feeds it or in its weights.
     """
 
@@ -64,6 +70,7 @@ class ExportResult:
     parity: ParityReport
     gate: GateReport
     seconds: float
+    trained: TrainedReport | None = None
     replaced: tuple[str, ...] = ()
 
 
@@ -102,7 +109,7 @@ def export_model(request: ExportRequest, progress: Progress = no_progress) -> Ex
         write_report(report, draft.evidence() | {"passed": True, "seconds": round(seconds, 2)})
     artifact = Artifact.open(path)
     return ExportResult(
-        artifact, made(draft.parity), made(draft.gate), seconds, _differences(earlier, artifact.manifest)
+        artifact, made(draft.parity), made(draft.gate), seconds, draft.trained, _differences(earlier, artifact.manifest)
     )
 
 

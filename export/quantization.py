@@ -14,6 +14,7 @@ from ensharpen_edge.calibration.judge import Judge, JudgeImage
 from ensharpen_edge.calibration.layers import Layer, resolve
 from ensharpen_edge.calibration.plan import FLOAT, Plan, load_plan, plan_file, save_plan, whole_plan
 from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
+from ensharpen_edge.calibration.qat.shipped import shipped_trained
 from ensharpen_edge.calibration.quantizer import QuantizationSettings, Quantizer
 from ensharpen_edge.calibration.run import ChosenPhotos, FloatGraph, choose_photos, run_calibration, table_provenance
 from ensharpen_edge.calibration.sensitivity import Damage, DamageMeter
@@ -22,11 +23,15 @@ from ensharpen_edge.calibration.settings import CalibrationSettings
 from ensharpen_edge.calibration.table import TABLE, CalibrationTable, check_fits, load_table
 from ensharpen_edge.data.cache import default_cache
 from ensharpen_edge.errors import IntegrityError, UsageError
+from ensharpen_edge.export.proof.ladder import Rung
 from ensharpen_edge.export.proof.probes import parity_probes
 from ensharpen_edge.progress import Progress
 
 ALL_LAYERS = "all"
 """In place of a plan's file: every layer but those kept by name, without a search."""
+
+UNTRAINED = "none"
+"""In place of a quantized checkpoint: no training, even where a trained network is shipped."""
 
 _PROBE_SIDE = 128
 
@@ -43,6 +48,7 @@ FLAGS = {
     "crop": "--crop",
     "allow_few": "--allow-few",
     "cache": "cache",
+    "trained": "--trained",
 }
 """Options of the command by the fields of a `QuantizationRequest`, for messages."""
 
@@ -63,6 +69,8 @@ class QuantizationRequest:
         count, crop: Number of crops, and their side in pixels, when there are photographs.
         allow_few: Whether fewer than 16 distinct photographs are accepted.
         cache: Folder of decoded photographs; None for the user's (`data.cache.default_cache`).
+        trained: File of a network that was trained in 8 bits; None for the one that comes with a shipped model, where
+            nothing else is asked for; `UNTRAINED` for none.
     """
 
     calibration: Path | None = None
@@ -76,6 +84,7 @@ class QuantizationRequest:
     crop: int | None = None
     allow_few: bool = False
     cache: Path | None = None
+    trained: Path | str | None = None
 
     def given(self, *names: str) -> dict[str, Any]:
         """Return the fields of these names that are neither None nor False; without names, of all."""
@@ -97,23 +106,27 @@ class QuantizationRequest:
         """Whether `calibration` is a finished table."""
         return self.calibration is not None and (self.calibration / TABLE).is_file()
 
-    def completed(self, model: str, precision: str, scheme: str) -> QuantizationRequest:
-        """Return the request with a calibration and a scheme.
+    def completed(self, model: str, precision: str, scheme: str, placements: Sequence[str] = ()) -> QuantizationRequest:
+        """Return the request with a trained network, or with a calibration, and a scheme.
 
         Args:
             model: Name of a shipped model, or path of a checkpoint.
-            precision: Name of the calibrated precision, for messages.
+            precision: Name of the calibrated precision.
             scheme: Scheme to use.
+            placements: Placements of trained networks that the target can write at this precision, the best first.
 
         Raises:
             UsageError: There is nothing to calibrate with, or a field could have no effect, or a name is unknown.
         """
+        trained = self._trained(model, precision, placements)
+        if trained is not None:
+            return replace(self, trained=trained, scheme=scheme)
         calibration = self.calibration or shipped_calibration(model)
         if calibration is None:
             raise UsageError(
                 f"{precision} needs photographs, or a calibration table made from them", hint="--calib my_photos"
             )
-        made = replace(self, calibration=calibration, scheme=scheme)
+        made = replace(self, calibration=calibration, scheme=scheme, trained=None)
         for idle, names, reason in (
             (made.ready_table, ("count", "crop", "allow_few"), "the calibration is a finished table"),
             (made.ready_table or self.plan is not None, ("plan_drop",), "the plan is a finished one"),
@@ -123,6 +136,20 @@ class QuantizationRequest:
                 refuse_idle(self.given(*names), reason, "leave it out, or give photographs: --calib FOLDER")
         _ = made.wanted
         return made
+
+    def _trained(self, model: str, precision: str, placements: Sequence[str]) -> Path | None:
+        others = self.given(*(name for name in FLAGS if name not in ("trained", "scheme", "cache")))
+        if self.trained == UNTRAINED or (self.trained is None and others):
+            return None
+        if self.trained is None:
+            return shipped_trained(model, placements)
+        if not placements:
+            raise UsageError(
+                f"--trained: {precision} files of this target are not made from networks trained in 8 bits",
+                hint="leave it out, or export int8 for tflite or onnx",
+            )
+        refuse_idle(others, "a trained network brings its codes along")
+        return Path(self.trained)
 
 
 def refuse_idle(given: Collection[str], reason: str, hint: str = "leave it out") -> None:
@@ -153,6 +180,16 @@ class Quantized:
     def layers(self) -> tuple[Layer, ...]:
         """Layers in codes."""
         return self.plan.chosen(self.quantizer.layers)
+
+    @property
+    def key(self) -> str | None:
+        """Key of the calibration table."""
+        return self.quantizer.table.provenance.key
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """Forms on the way that compute what the network does."""
+        return (Rung("equalised", graph_run(self.quantizer.model)),)
 
     def describe(self) -> dict[str, Any]:
         """Return the facts for the report and the manifest, as JSON types."""

@@ -13,6 +13,7 @@ from ensharpen_edge.export.pipeline import ExportResult
 from ensharpen_edge.export.precision import parity_limits
 from ensharpen_edge.export.proof.gate import GateLimits, GateReport
 from ensharpen_edge.export.proof.ladder import ParityReport
+from ensharpen_edge.export.proof.trained import TrainedReport
 
 _REASONS = 3
 """Most reasons that a table names; the manifest has all."""
@@ -23,8 +24,11 @@ def print_result(result: ExportResult, limits: GateLimits) -> None:
     manifest = result.artifact.manifest
     console = stdout()
     console.print(_parity_table(result.parity, manifest.precision, limits.agreement))
-    console.print(_gate_table(result.gate, limits, manifest.precision, manifest.io.enlarges))
-    if manifest.quantization:
+    held = limits.of_precision(manifest.precision) if result.trained is None else limits.of_trained()
+    console.print(_gate_table(result.gate, held, manifest.io.enlarges))
+    if result.trained is not None:
+        console.print(_trained_line(result.trained, manifest.quantization))
+    elif manifest.quantization:
         console.print(_quantization_line(manifest.quantization, manifest.precision))
         for line in manifest.quantization["skipped"]:
             stderr().print(f"skipped: {line}")
@@ -62,9 +66,30 @@ def _parity_table(report: ParityReport, precision: str, agreement: float | None)
     return table
 
 
-def _gate_table(report: GateReport, limits: GateLimits, precision: str, enlarges: int) -> Table:
-    limits = limits.of_precision(precision)
-    needs = f"drop <= {limits.mean_drop:g} dB, retained >= {limits.retained:.0%}, vs student >= {limits.agreement:g} dB"
+def _trained_line(report: TrainedReport, facts: dict[str, Any]) -> str:
+    """What a file of a network trained in 8 bits shows beside the gate."""
+    apart = max((abs(score.exported - score.reference) for score in report.scores), default=0.0)
+    lost = max(report.scores, key=lambda score: score.parent - score.exported)
+    operators = ""
+    if report.operators:
+        least = min(report.operators, key=lambda operator: operator.within_one)
+        operators = (
+            f"{len(report.operators)} operators looked at one by one, at least {least.within_one:.2%} of the codes "
+            f"within one; "
+        )
+    layers = facts["int8_layers"] + len(facts["float_layers"])
+    file = facts["trained"]["file"]
+    return (
+        f"int8: {facts['int8_layers']} of {layers} layers, trained in 8 bits ({file}): {operators}scores within "
+        f"{apart:.3f} dB of the training's simulation; the photograph that loses most: {lost.name}, "
+        f"{lost.parent - lost.exported:.2f} dB ({lost.condition})"
+    )
+
+
+def _gate_table(report: GateReport, limits: GateLimits, enlarges: int) -> Table:
+    needs = f"drop <= {limits.mean_drop:g} dB, retained >= {limits.retained:.0%}"
+    if limits.agreement is not None:
+        needs += f", vs student >= {limits.agreement:g} dB"
     table = Table(title=f"Release gate (PSNR in dB; {needs})")
     table.add_column("condition")
     for heading in ("photographs", "degraded", "student", "exported", "drop", "retained", "worst vs student"):

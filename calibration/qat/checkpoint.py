@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ensharpen_edge.calibration.qat.placement import Placement, find_placement
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require
 from ensharpen_edge.files import sha256_of, whole_file
+from ensharpen_edge.models.config import QUANTIZED
 
 if TYPE_CHECKING:
     from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 F32 = NDArray[np.float32]
 I8 = NDArray[np.int8]
 
-SUFFIX = "-int8"
+SUFFIX = QUANTIZED
 _STEPS, _STEP, _FIRST, _CODES = ":steps", ":step", ":first_step", ":codes"
 _LOWEST_INT8 = -128
 _AGAIN = "fetch or train it again"

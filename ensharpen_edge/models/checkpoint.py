@@ -12,7 +12,7 @@ import torch
 
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError, require, unknown_name
 from ensharpen_edge.files import sha256_of, whole_file
-from ensharpen_edge.models.config import StudentConfig
+from ensharpen_edge.models.config import QUANTIZED, StudentConfig
 from ensharpen_edge.models.student import Student
 
 
@@ -78,6 +78,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read weights and card, check the hash and every tensor.
 
     Raises:
+        UsageError: It is a quantized checkpoint.
         IntegrityError: Card or weights missing, altered, or not of the card's configuration.
         BadInputError: A weight is NaN or infinite.
     """
@@ -90,6 +91,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         stated, config = card["sha256"], StudentConfig.from_dict(card["config"])
     except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         raise IntegrityError(f"{card_path}: no readable card for {path.name} ({error})") from error
+    if "quantization" in card:
+        raise UsageError(
+            f"{path}: holds a network trained in 8 bits, which is exported with the float one it belongs to",
+            hint=f"--model {card['quantization']['parent']['name']} --precision int8 --trained {path}",
+        )
     if sha256_of(path) != stated:
         raise IntegrityError(f"{path}: differs from the sha256 on its card", hint="fetch or train it again")
     try:
@@ -104,9 +110,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Return the names and files of the checkpoints that come with the package."""
+    """Return the names and files of the float checkpoints that come with the package."""
     folder = Path(str(resources.files("ensharpen_edge.weights")))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors")) if QUANTIZED not in path.stem}
 
 
 def find_checkpoint(model: str) -> Checkpoint:

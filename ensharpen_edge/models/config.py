@@ -27,6 +27,9 @@ UNSHUFFLE = 2
 LARGEST_WIDTH, LARGEST_DEPTH = 4096, 256
 """Far above any student: a card that asks for more is damaged."""
 
+QUANTIZED = "-int8"
+"""In the names of quantized checkpoints, each of which belongs to a float one; see `calibration.qat.checkpoint`."""
+
 
 @dataclass(frozen=True)
 class StudentConfig:

@@ -12,6 +12,7 @@ import numpy as np
 from ensharpen_edge.arrays import F32
 from ensharpen_edge.errors import BadInputError, QualityError
 from ensharpen_edge.export.precision import find_precision
+from ensharpen_edge.export.proof.blocks import BLOCK, block_means
 from ensharpen_edge.export.proof.ladder import Run
 from ensharpen_edge.imaging.resample import resampled
 from ensharpen_edge.json_numbers import json_numbers
@@ -19,8 +20,8 @@ from ensharpen_edge.judging.limits import EQUAL_PSNR, TINY_GAIN
 from ensharpen_edge.metrics.psnr import mse, psnr, psnr_from_mse
 from ensharpen_edge.metrics.retained_gain import retained_gain
 
-BLOCK = 16
-"""Side of the blocks that are looked at one by one: a wrong border or seam hides in the mean over a photograph."""
+TRAINED_DROP, TRAINED_RETAINED = 0.10, 0.95
+"""The same limits for networks trained in 8 bits: the gate's photographs are few, and cleaner than most."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,10 @@ class GateLimits:
     """Limits that an export must keep.
 
     Attributes:
-        mean_drop: Largest mean loss of PSNR against ground truth in any condition, dB.
-        retained: Smallest retained share of the sharpening gain in any condition in which the student gains.
+        mean_drop: Largest mean loss of PSNR against ground truth in any condition, dB; None for 0.05, and for
+            `TRAINED_DROP` of a network trained in 8 bits.
+        retained: Smallest retained share of the sharpening gain in any condition in which the student gains; None for
+            0.98, and for `TRAINED_RETAINED`.
         identity_drop: How much worse than the student the export may treat a sharp photograph, dB of
             PSNR(output, input), as far as it falls below `identity_good`.
         identity_good: A sharp photograph that is returned like this is as sharp as before, dB.
@@ -58,20 +61,30 @@ class GateLimits:
         block: The same in any block of 16x16 pixels (`Precision.block_agreement`).
     """
 
-    mean_drop: float = 0.05
-    retained: float = 0.98
+    mean_drop: float | None = None
+    retained: float | None = None
     identity_drop: float = 1.0
     identity_good: float = 42.0
     identity_floor: float = 30.0
     agreement: float | None = None
     block: float | None = None
 
+    def of_trained(self) -> GateLimits:
+        """Return the limits of a network that was trained in 8 bits, where none are given.
+
+        It is another network than the float one, judged by the truth: it need not agree with it to any PSNR.
+        """
+        drop = TRAINED_DROP if self.mean_drop is None else self.mean_drop
+        return replace(self, mean_drop=drop, retained=TRAINED_RETAINED if self.retained is None else self.retained)
+
     def of_precision(self, precision: str) -> GateLimits:
         """With the precision's own limits where none are given; a smaller agreement lowers that of a block, too."""
         row = find_precision(precision)
+        drop = 0.05 if self.mean_drop is None else self.mean_drop
+        retained = 0.98 if self.retained is None else self.retained
         wanted = row.agreement if self.agreement is None else self.agreement
         block = row.block_agreement + min(0.0, wanted - row.agreement) if self.block is None else self.block
-        return replace(self, agreement=wanted, block=block)
+        return replace(self, mean_drop=drop, retained=retained, agreement=wanted, block=block)
 
 
 @dataclass(frozen=True)
@@ -209,13 +222,14 @@ def _check_condition(condition: ConditionScore, report: GateReport, limits: Gate
     mine = [score for score in report.scores if score.condition == condition.condition]
     worst = max(mine, key=lambda s: s.student - s.exported)
     hint = f"worst photograph: {worst.name}, {worst.student:.2f} dB -> {worst.exported:.2f} dB"
-    if not condition.drop <= limits.mean_drop:
+    if limits.mean_drop is not None and not condition.drop <= limits.mean_drop:
         raise QualityError(
             f"the export loses {condition.drop:.3f} dB on average ({condition.condition}), "
             f"allowed {limits.mean_drop:.2f}",
             hint=hint,
         )
-    if condition.retained is not None and not condition.retained >= limits.retained:
+    held = limits.retained is not None and condition.retained is not None
+    if held and not condition.retained >= limits.retained:
         raise QualityError(
             f"the export retains {condition.retained:.1%} of the gain ({condition.condition}), "
             f"needs {limits.retained:.0%}",
@@ -275,12 +289,7 @@ def _worst_block(output: F32, reference: F32) -> float:
     if not (np.isfinite(output).all() and np.isfinite(reference).all()):
         return -math.inf
     squares = ((output.astype(np.float64) - reference) ** 2).mean(axis=(0, 1))
-    # The last block of a row takes what is left over, so that borders are no smaller than others.
-    starts = [np.arange(0, max(1, side - BLOCK + 1), BLOCK) for side in squares.shape]
-    ends = [np.append(start[1:], side) for start, side in zip(starts, squares.shape, strict=True)]
-    sums = np.add.reduceat(np.add.reduceat(squares, starts[0], axis=0), starts[1], axis=1)
-    areas = np.outer(ends[0] - starts[0], ends[1] - starts[1])
-    return min(120.0, psnr_from_mse(float((sums / areas).max()), 1.0))
+    return min(120.0, psnr_from_mse(float(block_means(squares).max()), 1.0))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,10 @@ def write_golden(draft: Draft) -> Draft:
     return draft
 
 
+def _trained(draft: Draft) -> dict[str, Any]:
+    return {} if draft.trained is None else {"trained": draft.trained.to_dict()}
+
+
 def seal_artifact(draft: Draft) -> Draft:
     """Close the file, write the card, and seal everything with the manifest."""
     draft.resources.close()
@@ -45,7 +50,7 @@ def seal_artifact(draft: Draft) -> Draft:
         files={},
         shape=replace(known.shape, tile_sizes=draft.tile_sizes),
         parity=parity.to_dict(),
-        gate={**gate.to_dict(), "limits": asdict(draft.limits)},
+        gate={**gate.to_dict(), "limits": asdict(draft.limits), **_trained(draft)},
     )
     card = artifact_card(manifest, draft.network.facts)
     (draft.folder / "README.md").write_text(card, encoding="utf-8")

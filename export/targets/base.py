@@ -11,6 +11,7 @@ from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, FileTraits, IoContract
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.export.precision import Precision
 from ensharpen_edge.export.proof.ladder import Rung
+from ensharpen_edge.export.proof.trained import TrainedProof
 from ensharpen_edge.export.quantization import QuantizationRequest
 from ensharpen_edge.export.targets.options import Size, TargetOptions
 from ensharpen_edge.models.network import Network
@@ -32,6 +33,7 @@ class BuildJob:
         quantization: For calibrated precisions, complete (see `QuantizationRequest.completed`).
         image_dtype: numpy name of the file's images, in `artifact_manifest.DTYPES`.
         tables: Folder for calibration tables.
+        placements: See `Target.placements`.
         progress: Told about long steps.
     """
 
@@ -43,6 +45,7 @@ class BuildJob:
     quantization: QuantizationRequest | None = None
     image_dtype: str = FLOAT_DTYPE
     tables: Path = Path()
+    placements: tuple[str, ...] = ()
     progress: Progress = no_progress
 
     @property
@@ -79,6 +82,7 @@ class Build:
         quantization: Description of a quantized file (see `Quantized.describe`).
         calibration_key: Key of the calibration table.
         graph: See `Manifest.graph`.
+        trained: Proof of a file that was made from a network trained in 8 bits; None for others.
         tileable: Whether a tile is computed like the whole; not where ranges are taken from what a run sees.
         device: Device of the engine that runs it for the ladder and the gate.
     """
@@ -91,6 +95,7 @@ class Build:
     quantization: dict[str, Any] = field(default_factory=dict)
     calibration_key: str | None = None
     graph: dict[str, Any] = field(default_factory=dict)
+    trained: TrainedProof | None = None
     tileable: bool = True
     device: str = "cpu"
 
@@ -103,6 +108,8 @@ class Target(Protocol):
         name: Name in the registry, in manifests and in file names.
         precisions: Names of the precisions that it writes.
         schemes: Quantization schemes by calibrated precision, the usual one first.
+        placements: Placements (`calibration.qat.placement`) of networks trained in 8 bits that it writes as int8, the
+            best first; empty for none.
         image_dtypes: Dtypes of the file's images by precision, the usual one first; without an entry, `float32` only.
         options: Type of its options.
         default_size: (height, width) where files have one size and none was asked for; None for free sizes.
@@ -112,6 +119,7 @@ class Target(Protocol):
     name: str
     precisions: tuple[str, ...]
     schemes: Mapping[str, tuple[str, ...]]
+    placements: tuple[str, ...]
     image_dtypes: Mapping[str, tuple[str, ...]]
     options: type[TargetOptions]
     default_size: Size | None

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ensharpen_edge.artifact_manifest import FileTraits, IoContract
-from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import require
+from ensharpen_edge.export.graph.coded_tensors import coded_tensors
 from ensharpen_edge.export.graph.half_precision import rounded_run, to_half, with_half_weights
 from ensharpen_edge.export.graph.lint import check_exportable
 from ensharpen_edge.export.graph.onnx_graph import INPUT, OPSET, OUTPUT, check_opset, verified_graph, with_size
 from ensharpen_edge.export.proof.ladder import Rung
+from ensharpen_edge.export.proof.trained import TrainedProof
 from ensharpen_edge.export.quantization_stage import quantization_facts, quantize_job
 from ensharpen_edge.export.targets.base import Build, BuildJob, Target
 from ensharpen_edge.export.targets.onnx.options import OPTIONS
 from ensharpen_edge.export.targets.options import Size, TargetOptions
 from ensharpen_edge.export.tool_versions import tool_versions
+from ensharpen_edge.export.trained import Trained
 
 MODEL_FILE = "model.onnx"
 
@@ -27,6 +29,7 @@ class OnnxTarget:
     name = "onnx"
     precisions: tuple[str, ...] = ("fp32", "fp16", "fp16-weights", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("onnx", "onnx vnni")})
+    placements: tuple[str, ...] = ("everything asymmetric", "everything")
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = None
@@ -50,11 +53,13 @@ class OnnxTarget:
         size = None if precision.calibrated else job.size
         check_exportable(network, size)
         simplified, rungs = verified_graph(network, size)
-        final, quantized = simplified, None
+        final, quantized, proof = simplified, None, None
         if precision.calibrated:
             quantized = quantize_job(job, simplified)
-            rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
+            rungs += quantized.rungs
             final = quantized.quantizer.quantized(quantized.layers)
+            if isinstance(quantized, Trained):
+                proof = TrainedProof(quantized.reference, coded_tensors(final))
             final = with_size(final, job.size) if job.size else final
         elif precision.activation_bits == 32 and not precision.whole:
             final = with_half_weights(simplified)
@@ -73,6 +78,7 @@ class OnnxTarget:
             tuple(rungs),
             tools,
             *quantization_facts(quantized),
+            trained=proof,
         )
 
 

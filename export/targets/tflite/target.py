@@ -10,17 +10,17 @@ from typing import Any
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, FileTraits, IoContract
 from ensharpen_edge.calibration.layers import Layer
-from ensharpen_edge.calibration.quantizer import Quantizer
-from ensharpen_edge.calibration.session import graph_run
+from ensharpen_edge.calibration.quantizer import GraphQuantizer
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.descriptions import describe_task
 from ensharpen_edge.export.feeding import CONTRACT, Feeding, FileSizes
 from ensharpen_edge.export.graph.onnx_graph import INPUT, OUTPUT, verified_graph
 from ensharpen_edge.export.precision import Precision
-from ensharpen_edge.export.proof.ladder import Rung
+from ensharpen_edge.export.proof.trained import TrainedProof
 from ensharpen_edge.export.quantization_stage import quantization_facts, quantize_job
 from ensharpen_edge.export.targets.base import Build, BuildJob, Target
 from ensharpen_edge.export.targets.options import Size, TargetOptions
+from ensharpen_edge.export.targets.tflite.coded_tensors import coded_tensors
 from ensharpen_edge.export.targets.tflite.codes import PIXELS, activation_codes
 from ensharpen_edge.export.targets.tflite.convert import to_tflite
 from ensharpen_edge.export.targets.tflite.delegates.report import delegate_reports, require_delegate
@@ -37,6 +37,7 @@ from ensharpen_edge.export.targets.tflite.operators import ModelOperators, read_
 from ensharpen_edge.export.targets.tflite.options import OPTIONS, TfliteOptions
 from ensharpen_edge.export.targets.tflite.writer import Conversion, IntegerLayers
 from ensharpen_edge.export.tool_versions import tool_versions
+from ensharpen_edge.export.trained import Trained
 
 MODEL_FILE = "model.tflite"
 AUTHOR = "EnSharpen Edge"
@@ -54,6 +55,7 @@ class TfliteTarget:
     name = "tflite"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8", "int16x8", "int8-weights", "int8-dynamic")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("tflite",), "int16x8": ("tflite int16",)})
+    placements: tuple[str, ...] = ("everything asymmetric", "everything")
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("int8", "uint8", FLOAT_DTYPE)})
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = None
@@ -79,7 +81,7 @@ class TfliteTarget:
         quantized = None
         if precision.calibrated:
             quantized = quantize_job(job, simplified)
-            rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
+            rungs += quantized.rungs
             images = PIXELS.get(job.image_dtype)
             model, integers = integer_layers(quantized.quantizer, quantized.layers)
             conversion = replace(conversion, model=model, integers=integers, images=images)
@@ -88,6 +90,7 @@ class TfliteTarget:
         if delegate is not None:
             require_delegate(operators, delegate)
         (job.folder / MODEL_FILE).write_bytes(content)
+        proof = TrainedProof(quantized.reference, coded_tensors(content)) if isinstance(quantized, Trained) else None
         tools = tool_versions("onnx", "onnxsim", "ai-edge-litert")
         return Build(
             MODEL_FILE,
@@ -101,6 +104,7 @@ class TfliteTarget:
                 "minimum_runtime": minimum_runtime(operators.operators),
                 "delegates": {report.delegate.name: report.to_dict() for report in delegate_reports(operators)},
             },
+            trained=proof,
             tileable=not precision.dynamic,
         )
 
@@ -145,7 +149,7 @@ def _io(job: BuildJob) -> IoContract:
     return IoContract(INPUT, OUTPUT, layout="NHWC", dtype=job.image_dtype, enlarges=job.network.enlarges)
 
 
-def integer_layers(quantizer: Quantizer, layers: Sequence[Layer]) -> tuple[Any, IntegerLayers]:
+def integer_layers(quantizer: GraphQuantizer, layers: Sequence[Layer]) -> tuple[Any, IntegerLayers]:
     """Return the quantizer's graph with rounded weights (onnx.ModelProto), and what of it is computed in codes."""
     model, steps = quantizer.rounded(layers)
     codes = {name: activation_codes(span, quantizer.scheme.activations) for name, span in quantizer.ranges.items()}

@@ -1,0 +1,83 @@
+"""The quantizer of a network that was trained in 8 bits: every number is the checkpoint's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ensharpen_edge.arrays import F64
+from ensharpen_edge.calibration.image_ends import IMAGE_RANGE
+from ensharpen_edge.calibration.initializers import copy_graph, store
+from ensharpen_edge.calibration.layers import Layer
+from ensharpen_edge.calibration.qat.checkpoint import ActivationCodes, QuantizedCheckpoint
+from ensharpen_edge.calibration.quantizer import GraphQuantizer
+from ensharpen_edge.calibration.ranges import Range
+from ensharpen_edge.calibration.schemes import QuantizationScheme
+
+_LARGEST_WEIGHT = 127
+_PASSING = ("SpaceToDepth", "DepthToSpace", "Clip")
+"""Operators behind which numbers are what they were before: moved, or clipped where the codes of an image end."""
+
+
+class TrainedQuantizer(GraphQuantizer):
+    """A float graph with the codes and steps of a quantized checkpoint.
+
+    Its `model` computes with the checkpoint's weights, which lie on their grids, and rounds nothing.
+
+    Args:
+        model: onnx.ModelProto, the float graph that the checkpoint was trained from.
+        checkpoint: The numbers.
+        scheme: The target's scheme; only weights of up to 127 and the steps of the checkpoint are new in it.
+    """
+
+    def __init__(self, model: Any, checkpoint: QuantizedCheckpoint, scheme: QuantizationScheme) -> None:  # noqa: ANN401
+        super().__init__(_with_numbers(model, checkpoint), replace(scheme, largest_weight=_LARGEST_WEIGHT))
+        self.checkpoint = checkpoint
+        self.layers = tuple(
+            layer for layer in self.layers if layer.weight is None or layer.weight in checkpoint.weights
+        )
+
+    @cached_property
+    def ranges(self) -> dict[str, Range]:
+        """See `GraphQuantizer.ranges`: ends of 256 codes, so that every target finds the checkpoint's step and zero."""
+        graph = self.model.graph
+        writers = {output: node for node in graph.node for output in node.output}
+        found = {graph.input[0].name: IMAGE_RANGE}
+        for node in graph.node:
+            for name in node.output:
+                source = _source(name, writers)
+                if source in self.checkpoint.sites:
+                    found[name] = _range(self.checkpoint.sites[source])
+                elif source in (_source(graph.output[0].name, writers), graph.input[0].name):
+                    found[name] = IMAGE_RANGE
+        return found
+
+    def rounded(self, layers: Sequence[Layer]) -> tuple[Any, Mapping[str, F64]]:
+        """See `GraphQuantizer.rounded`."""
+        weights = self.checkpoint.weights
+        chosen = [layer.weight for layer in layers if layer.weight]
+        return copy_graph(self.model)[0], {name: weights[name].steps.astype(np.float64) for name in chosen}
+
+
+def _with_numbers(model: Any, checkpoint: QuantizedCheckpoint) -> Any:  # noqa: ANN401
+    copied, tensors = copy_graph(model)
+    for name, weight in checkpoint.weights.items():
+        store(tensors[name], weight.values.astype(np.float64))
+    for name, values in checkpoint.floats.items():
+        store(tensors[name], values.astype(np.float64))
+    return copied
+
+
+def _range(codes: ActivationCodes) -> Range:
+    """The values of codes -128 and 127, whether or not the tensor reaches them."""
+    return Range((-128 - codes.zero_point) * codes.step, (127 - codes.zero_point) * codes.step)
+
+
+def _source(name: str, writers: Mapping[str, Any]) -> str:
+    while name in writers and writers[name].op_type in _PASSING:
+        name = writers[name].input[0]
+    return name

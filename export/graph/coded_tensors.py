@@ -1,0 +1,42 @@
+"""The tensors that a quantized ONNX graph holds in codes, to be looked at one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ensharpen_edge.arrays import F32
+from ensharpen_edge.calibration.session import graph_session
+from ensharpen_edge.export.proof.operators import Tensors
+
+
+def coded_tensors(model: Any) -> Tensors:  # noqa: ANN401 (onnx.ModelProto)
+    """Return a function that runs a graph of quantize / dequantize pairs, and gives what each QuantizeLinear wrote.
+
+    Args:
+        model: Float images in and out, for free sizes.
+    """
+    from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+    watched = ModelProto.FromString(model.SerializeToString())
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in watched.graph.initializer}
+    found: dict[str, tuple[str, float, int]] = {}
+    for node in watched.graph.node:
+        if node.op_type == "QuantizeLinear":
+            scale, zero = constants[node.input[1]], constants[node.input[2]]
+            found[node.input[0]] = (node.output[0], float(scale), int(zero))
+            kind = TensorProto.UINT8 if zero.dtype == np.uint8 else TensorProto.INT8
+            watched.graph.output.append(helper.make_tensor_value_info(node.output[0], kind, None))
+    session = graph_session(watched)
+    names = [output for output, _, _ in found.values()]
+
+    def run(image: F32) -> Mapping[str, F32]:
+        codes = session.run(names, {session.get_inputs()[0].name: image})
+        return {
+            tensor: (values.astype(np.float32) - zero) * np.float32(scale)
+            for (tensor, (_, scale, zero)), values in zip(found.items(), codes, strict=True)
+        }
+
+    return run

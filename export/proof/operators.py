@@ -1,0 +1,111 @@
+"""A quantized file operator by operator: each is given the file's own codes, and must write what the reference would.
+
+Compared end to end, files of integers differ from their simulation, because differences of one code grow from layer to
+layer. One operator at a time, they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ensharpen_edge.arrays import F32
+from ensharpen_edge.errors import ParityError
+
+if TYPE_CHECKING:
+    from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
+
+Tensors = Callable[[F32], Mapping[str, F32]]
+"""Run a file on float32 (1, 3, H, W) in [0, 1]: every tensor that it holds in codes, as float32 (1, C, H, W), by its
+name in the graph."""
+
+WITHIN_ONE_CODE = 0.999
+"""Smallest share of an operator's values that must be within one code of the reference."""
+
+_PIXEL = 1.0 / 255.0
+
+
+@dataclass(frozen=True)
+class OperatorReport:
+    """One operator, over all images.
+
+    Attributes:
+        tensor: What it writes, by the name in the graph.
+        kind: Operator.
+        equal: Share of values in the reference's very code.
+        within_one: Share of values within one code.
+        worst: Largest difference in codes.
+    """
+
+    tensor: str
+    kind: str
+    equal: float
+    within_one: float
+    worst: int
+
+
+def compare_operators(reference: QuantizedGraph, tensors: Tensors, images: Iterable[F32]) -> tuple[OperatorReport, ...]:
+    """Compare every operator whose output the file holds.
+
+    Args:
+        reference: The network as it was trained, in evaluation mode.
+        tensors: Runs the file.
+        images: float32 (1, 3, H, W) in [0, 1].
+
+    Raises:
+        ParityError: The file holds none of the reference's tensors.
+    """
+    counts: dict[tuple[str, str], list[np.ndarray]] = {}
+    for image in images:
+        for key, codes in _differences(reference, tensors(image), image):
+            counts.setdefault(key, []).append(codes)
+    if not counts:
+        raise ParityError("the file holds no tensor of the network that was trained", hint="was it renamed?")
+    reports = []
+    for (tensor, kind), parts in counts.items():
+        codes = np.concatenate(parts)
+        reports.append(
+            OperatorReport(tensor, kind, float((codes == 0).mean()), float((codes <= 1).mean()), int(codes.max()))
+        )
+    return tuple(reports)
+
+
+def check_operators(reports: Iterable[OperatorReport]) -> None:
+    """Hold every operator to `WITHIN_ONE_CODE`.
+
+    Raises:
+        ParityError: Names the first one that computes something else.
+    """
+    for report in reports:
+        if not report.within_one >= WITHIN_ONE_CODE:
+            raise ParityError(
+                f"{report.kind} writes other codes than it was trained with: {1 - report.within_one:.2%} of "
+                f"{report.tensor} are off by more than one, up to {report.worst}",
+                hint="the operators before it are right: its weights, steps or geometry are not",
+            )
+
+
+def _differences(
+    reference: QuantizedGraph, found: Mapping[str, F32], image: F32
+) -> Iterable[tuple[tuple[str, str], np.ndarray]]:
+    import torch
+
+    network = reference.network
+    values = {network.image: reference.entered(torch.from_numpy(image))}
+    final = network.source(network.sharp)
+    with torch.inference_mode():
+        for operation in network.operations:
+            inputs = [values[name] for name in operation.inputs]
+            value = reference.computed(operation, inputs)
+            held = found.get(operation.output)
+            if held is None:
+                values[operation.output] = value
+                continue
+            values[operation.output] = torch.from_numpy(np.ascontiguousarray(held))
+            if operation.output in reference.placed or operation.output == final:
+                step = _PIXEL if operation.output == final else reference.quantizer(operation.output).step
+                codes = np.rint(np.abs(value.numpy() - held) / step).astype(np.int64).ravel()
+                yield (operation.output, operation.kind), codes
