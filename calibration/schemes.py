@@ -23,6 +23,8 @@ class QuantizationScheme:
         integer_bias: Biases become int32; otherwise they stay float.
         headroom: Ranges are so many times what calibration saw: where codes abound, only clipping hurts.
         image_codes: The image goes in and comes out as 8-bit codes.
+        placements: Placements (`qat.placement.PLACEMENTS`) of networks trained in 8 bits that become such files, the
+            best first.
     """
 
     name: str
@@ -34,15 +36,28 @@ class QuantizationScheme:
     integer_bias: bool
     headroom: float = 1.0
     image_codes: bool = False
+    placements: tuple[str, ...] = ()
 
 
 SCHEMES: dict[str, QuantizationScheme] = {
     "onnx": QuantizationScheme("onnx", Scheme(8), False, 64, True, True, True),
-    "onnx vnni": QuantizationScheme("onnx vnni", Scheme(8), False, 127, True, True, True),
+    "onnx vnni": QuantizationScheme(
+        "onnx vnni", Scheme(8), False, 127, True, True, True, placements=("everything asymmetric",)
+    ),
     "onnx int16": QuantizationScheme("onnx int16", Scheme(16), False, 127, True, True, True),
     "trt": QuantizationScheme("trt", Scheme(8, symmetric=True), True, 127, False, False, False),
     "coreml": QuantizationScheme("coreml", Scheme(8), True, 127, False, False, False),
-    "tflite": QuantizationScheme("tflite", Scheme(8), True, 127, True, True, True, image_codes=True),
+    "tflite": QuantizationScheme(
+        "tflite",
+        Scheme(8),
+        True,
+        127,
+        True,
+        True,
+        True,
+        image_codes=True,
+        placements=("everything asymmetric", "everything"),
+    ),
     "tflite int16": QuantizationScheme(
         "tflite int16", Scheme(16, symmetric=True), True, 127, True, True, True, headroom=4.0
     ),

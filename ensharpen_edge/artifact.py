@@ -31,10 +31,18 @@ GOLDEN = "golden/vectors.npz"
 
 @dataclass(frozen=True)
 class GoldenVectors:
-    """Input and expected output, in the artifact's own layout and dtype, with which a device tests itself."""
+    """Vectors in the artifact's own layout and dtype, with which a device tests itself.
+
+    Attributes:
+        input: Image that the file is given.
+        expected: What the engine that proved the file made of it.
+        truth: The sharp photograph that the input was made from, where integer kernels of other devices may round
+            elsewhere: those pass by their score. None where the output itself must be reproduced.
+    """
 
     input: NDArray[Any]
     expected: NDArray[Any]
+    truth: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ class Artifact:
         """
         try:
             with np.load(io.BytesIO(self.read(GOLDEN)), allow_pickle=False) as data:
-                return GoldenVectors(data["input"], data["expected"])
+                return GoldenVectors(data["input"], data["expected"], data.get("truth"))
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise IntegrityError(f"{self.path}: no readable golden vectors ({error})") from error
 

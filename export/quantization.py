@@ -17,6 +17,7 @@ from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
 from ensharpen_edge.calibration.qat.shipped import shipped_trained
 from ensharpen_edge.calibration.quantizer import QuantizationSettings, Quantizer
 from ensharpen_edge.calibration.run import ChosenPhotos, FloatGraph, choose_photos, run_calibration, table_provenance
+from ensharpen_edge.calibration.schemes import SCHEMES, find_scheme
 from ensharpen_edge.calibration.sensitivity import Damage, DamageMeter
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.calibration.settings import CalibrationSettings
@@ -106,19 +107,18 @@ class QuantizationRequest:
         """Whether `calibration` is a finished table."""
         return self.calibration is not None and (self.calibration / TABLE).is_file()
 
-    def completed(self, model: str, precision: str, scheme: str, placements: Sequence[str] = ()) -> QuantizationRequest:
+    def completed(self, model: str, precision: str, scheme: str) -> QuantizationRequest:
         """Return the request with a trained network, or with a calibration, and a scheme.
 
         Args:
             model: Name of a shipped model, or path of a checkpoint.
             precision: Name of the calibrated precision.
             scheme: Scheme to use.
-            placements: Placements of trained networks that the target can write at this precision, the best first.
 
         Raises:
             UsageError: There is nothing to calibrate with, or a field could have no effect, or a name is unknown.
         """
-        trained = self._trained(model, precision, placements)
+        trained = self._trained(model, scheme)
         if trained is not None:
             return replace(self, trained=trained, scheme=scheme)
         calibration = self.calibration or shipped_calibration(model)
@@ -137,7 +137,8 @@ class QuantizationRequest:
         _ = made.wanted
         return made
 
-    def _trained(self, model: str, precision: str, placements: Sequence[str]) -> Path | None:
+    def _trained(self, model: str, scheme: str) -> Path | None:
+        placements = find_scheme(scheme).placements
         others = self.given(*(name for name in FLAGS if name not in ("trained", "scheme", "cache")))
         if self.trained == UNTRAINED or (self.trained is None and others):
             return None
@@ -145,8 +146,8 @@ class QuantizationRequest:
             return shipped_trained(model, placements)
         if not placements:
             raise UsageError(
-                f"--trained: {precision} files of this target are not made from networks trained in 8 bits",
-                hint="leave it out, or export int8 for tflite or onnx",
+                f"--trained: files of the scheme {scheme!r} are not made from networks trained in 8 bits",
+                hint=f"schemes that are: {', '.join(name for name, row in SCHEMES.items() if row.placements)}",
             )
         refuse_idle(others, "a trained network brings its codes along")
         return Path(self.trained)

@@ -47,7 +47,7 @@ def quantize_job(job: BuildJob, graph: Any) -> Quantized | Trained:  # noqa: ANN
     )
     if request.trained is not None:
         job.progress("reading the network that was trained in 8 bits")
-        return open_trained(Path(request.trained), floats, request.wanted.settings.scheme, job.placements)
+        return open_trained(Path(request.trained), floats, request.wanted.settings.scheme)
     if not job.precision.planned and request.plan is None:
         # So many codes cost too little to search for layers that need more.
         request = replace(request, plan=ALL_LAYERS)

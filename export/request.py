@@ -99,8 +99,7 @@ class ExportRequest:
         if not find_precision(precision).calibrated:
             return None
         wanted = self.quantization or QuantizationRequest()
-        placements = target.placements if find_precision(precision).planned else ()
-        return wanted.completed(self.model, precision, choose_scheme(target, precision, wanted.scheme), placements)
+        return wanted.completed(self.model, precision, choose_scheme(target, precision, wanted.scheme))
 
 
 def _check_sizes(sizes: tuple[Size, ...], grid: int) -> None:

@@ -15,8 +15,6 @@ from ensharpen_edge.errors import UsageError
 from ensharpen_edge.export.proof.ladder import Rung
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
 
 
@@ -66,26 +64,26 @@ class Trained:
         }
 
 
-def open_trained(path: Path, graph: FloatGraph, scheme: str, placements: Sequence[str]) -> Trained:
+def open_trained(path: Path, graph: FloatGraph, scheme: str) -> Trained:
     """Read a quantized checkpoint for a float graph.
 
     Args:
         path: Its safetensors file.
         graph: The float graph of the network that is exported.
         scheme: Name of the target's scheme.
-        placements: Placements that the target can write.
 
     Raises:
         IntegrityError: The file is damaged, or belongs to another network.
         BadInputError: A number in it is none.
-        UsageError: Its placement is not one that the target can write.
+        UsageError: Its placement is not one of the scheme's.
     """
     checkpoint = load_quantized(path, graph.weights, graph.sha256)
-    placement = checkpoint.placement.name
-    if placement not in placements:
+    placement, row = checkpoint.placement.name, find_scheme(scheme)
+    if placement not in row.placements:
         raise UsageError(
-            f"{path}: rounds {placement!r}, which this target cannot write; it takes {', '.join(placements)}",
-            hint=f"ensharpen-train quantize --placement '{placements[0]}'",
+            f"{path}: rounds {placement!r}, which files of the scheme {scheme!r} cannot; they take "
+            f"{', '.join(row.placements)}",
+            hint=f"ensharpen-train quantize --placement '{row.placements[0]}'",
         )
-    quantizer = TrainedQuantizer(graph.model, checkpoint, find_scheme(scheme))
+    quantizer = TrainedQuantizer(graph.model, checkpoint, row)
     return Trained(quantizer, checkpoint, restored(graph.model, checkpoint))

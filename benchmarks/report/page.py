@@ -8,6 +8,7 @@ import json
 from importlib import resources
 from string import Template
 
+from ensharpen_edge.artifact_manifest import Manifest
 from ensharpen_edge.benchmarks.quality.busiest_crop import busiest_crop
 from ensharpen_edge.benchmarks.report.charts import latency_chart, sensitivity_chart, trade_off_chart
 from ensharpen_edge.benchmarks.report.collect import SHOWN, Report, ReportEntry, ShownPhoto
@@ -168,11 +169,19 @@ def _quantization(report: Report) -> str:
             continue
         layers = details["int8_layers"]
         facts = (
-            f"{layers} of {layers + len(details['float_layers'])} layers in codes, ranges {details['method']}, "
-            f"rounding {details['rounding']}; calibration {(entry.manifest.calibration_key or '')[:12]}"
+            f"{layers} of {layers + len(details['float_layers'])} layers in codes, {_origin_of_codes(entry.manifest)}"
         )
         parts.append(f"<h3>{_text(entry.name)}</h3><p>{_text(facts)}</p>{sensitivity_chart(entry)}")
     return "".join(parts) or "<p>No artifact here is quantized by a calibration.</p>"
+
+
+def _origin_of_codes(manifest: Manifest) -> str:
+    details = manifest.quantization
+    if "trained" in details:
+        trained = details["trained"]
+        return f"trained in 8 bits ({trained['placement']}); checkpoint {trained['checkpoint_sha256'][:12]}"
+    key = (manifest.calibration_key or "")[:12]
+    return f"ranges {details['method']}, rounding {details['rounding']}; calibration {key}"
 
 
 def _provenance(report: Report) -> str:

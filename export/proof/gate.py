@@ -20,7 +20,7 @@ from ensharpen_edge.judging.limits import EQUAL_PSNR, TINY_GAIN
 from ensharpen_edge.metrics.psnr import mse, psnr, psnr_from_mse
 from ensharpen_edge.metrics.retained_gain import retained_gain
 
-TRAINED_DROP, TRAINED_RETAINED = 0.10, 0.95
+TRAINED_DROP, TRAINED_RETAINED = 0.30, 0.80
 """The same limits for networks trained in 8 bits: the gate's photographs are few, and cleaner than most."""
 
 
@@ -228,8 +228,8 @@ def _check_condition(condition: ConditionScore, report: GateReport, limits: Gate
             f"allowed {limits.mean_drop:.2f}",
             hint=hint,
         )
-    held = limits.retained is not None and condition.retained is not None
-    if held and not condition.retained >= limits.retained:
+    retained, wanted = condition.retained, limits.retained
+    if retained is not None and wanted is not None and not retained >= wanted:
         raise QualityError(
             f"the export retains {condition.retained:.1%} of the gain ({condition.condition}), "
             f"needs {limits.retained:.0%}",

@@ -47,7 +47,6 @@ def build(draft: Draft) -> Draft:
             request.complete_quantization(precision.name),
             choose_image_dtype(target, precision.name, request.image_dtype),
             request.out,
-            target.placements,
             draft.progress,
         )
     )

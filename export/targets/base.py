@@ -33,7 +33,6 @@ class BuildJob:
         quantization: For calibrated precisions, complete (see `QuantizationRequest.completed`).
         image_dtype: numpy name of the file's images, in `artifact_manifest.DTYPES`.
         tables: Folder for calibration tables.
-        placements: See `Target.placements`.
         progress: Told about long steps.
     """
 
@@ -45,7 +44,6 @@ class BuildJob:
     quantization: QuantizationRequest | None = None
     image_dtype: str = FLOAT_DTYPE
     tables: Path = Path()
-    placements: tuple[str, ...] = ()
     progress: Progress = no_progress
 
     @property
@@ -108,8 +106,6 @@ class Target(Protocol):
         name: Name in the registry, in manifests and in file names.
         precisions: Names of the precisions that it writes.
         schemes: Quantization schemes by calibrated precision, the usual one first.
-        placements: Placements (`calibration.qat.placement`) of networks trained in 8 bits that it writes as int8, the
-            best first; empty for none.
         image_dtypes: Dtypes of the file's images by precision, the usual one first; without an entry, `float32` only.
         options: Type of its options.
         default_size: (height, width) where files have one size and none was asked for; None for free sizes.
@@ -119,7 +115,6 @@ class Target(Protocol):
     name: str
     precisions: tuple[str, ...]
     schemes: Mapping[str, tuple[str, ...]]
-    placements: tuple[str, ...]
     image_dtypes: Mapping[str, tuple[str, ...]]
     options: type[TargetOptions]
     default_size: Size | None

@@ -9,14 +9,12 @@ from typing import Any
 
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, FileTraits, IoContract
-from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import UsageError, require
 from ensharpen_edge.export.descriptions import describe_task
 from ensharpen_edge.export.feeding import CONTRACT, Feeding, FileSizes
 from ensharpen_edge.export.graph.lint import check_exportable
 from ensharpen_edge.export.graph.onnx_graph import INPUT, OUTPUT, verified_graph
 from ensharpen_edge.export.precision import Precision
-from ensharpen_edge.export.proof.ladder import Rung
 from ensharpen_edge.export.quantization import Quantized
 from ensharpen_edge.export.quantization_stage import quantization_facts, quantize_job
 from ensharpen_edge.export.targets.base import Build, BuildJob, Target
@@ -29,6 +27,7 @@ from ensharpen_edge.export.targets.coreml.options import DEPLOYMENTS, OPTIONS, C
 from ensharpen_edge.export.targets.coreml.writer import CodedConvolutions
 from ensharpen_edge.export.targets.options import Size, TargetOptions
 from ensharpen_edge.export.tool_versions import tool_versions
+from ensharpen_edge.export.trained import Trained
 from ensharpen_edge.runtime.engines.coreml import INTERPRETER
 from ensharpen_edge.runtime.mil.program import MilProgram
 from ensharpen_edge.runtime.mil.quiet import quiet
@@ -47,7 +46,6 @@ class CoremlTarget:
     name = "coreml"
     precisions: tuple[str, ...] = PRECISIONS
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("coreml",)})
-    placements: tuple[str, ...] = ()
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(dict.fromkeys(PRECISIONS, (FLOAT_DTYPE, "uint8")))
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = SIZE
@@ -82,7 +80,7 @@ class CoremlTarget:
         graph, coded, quantized = simplified, CodedConvolutions(), None
         if precision.calibrated:
             quantized = quantize_job(job, simplified)
-            rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
+            rungs += quantized.rungs
             graph, coded = _coded(quantized)
         io = IoContract(INPUT, OUTPUT, dtype=job.image_dtype, enlarges=network.enlarges)
         feeding = Feeding(
@@ -158,7 +156,7 @@ def _deployment(precision: Precision, options: CoremlOptions) -> str:
     return wanted
 
 
-def _coded(quantized: Quantized) -> tuple[Any, CodedConvolutions]:
+def _coded(quantized: Quantized | Trained) -> tuple[Any, CodedConvolutions]:
     """The graph with rounded weights, and which nodes read what in codes."""
     quantizer, layers = quantized.quantizer, quantized.layers
     model, steps = quantizer.rounded(layers)

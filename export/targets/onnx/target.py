@@ -29,7 +29,6 @@ class OnnxTarget:
     name = "onnx"
     precisions: tuple[str, ...] = ("fp32", "fp16", "fp16-weights", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("onnx", "onnx vnni")})
-    placements: tuple[str, ...] = ("everything asymmetric",)
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = None

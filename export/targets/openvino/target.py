@@ -10,17 +10,14 @@ from typing import Any
 from ensharpen_edge.artifact_manifest import FileTraits, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import require
-from ensharpen_edge.export.graph.coded_tensors import coded_tensors
 from ensharpen_edge.export.graph.lint import check_exportable
 from ensharpen_edge.export.graph.onnx_graph import INPUT, OUTPUT, verified_graph, with_size
 from ensharpen_edge.export.proof.ladder import Rung
-from ensharpen_edge.export.proof.trained import TrainedProof
 from ensharpen_edge.export.quantization_stage import quantization_facts, quantize_job
 from ensharpen_edge.export.targets.base import Build, BuildJob, Target
 from ensharpen_edge.export.targets.openvino.options import OPTIONS
 from ensharpen_edge.export.targets.options import Size, TargetOptions
 from ensharpen_edge.export.tool_versions import tool_versions
-from ensharpen_edge.export.trained import Trained
 
 MODEL_FILE = "model.xml"
 
@@ -31,7 +28,6 @@ class OpenVinoTarget:
     name = "openvino"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("onnx", "onnx vnni")})
-    placements: tuple[str, ...] = ("everything asymmetric",)
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = None
@@ -48,14 +44,11 @@ class OpenVinoTarget:
         network, precision = job.network, job.precision
         check_exportable(network, job.size)
         graph, rungs = verified_graph(network, None if precision.calibrated else job.size)
-        quantized, proof = None, None
+        quantized = None
         if precision.calibrated:
             quantized = quantize_job(job, graph)
             graph = quantized.quantizer.quantized(quantized.layers)
-            if isinstance(quantized, Trained):
-                proof = TrainedProof(quantized.reference, coded_tensors(graph))
-            else:
-                rungs += [*quantized.rungs, Rung("onnx int8", graph_run(graph), precision.name)]
+            rungs += [*quantized.rungs, Rung("onnx int8", graph_run(graph), precision.name)]
         _write(with_size(graph, job.size) if job.size else graph, job.folder / MODEL_FILE, precision.weight_bits == 16)
         return Build(
             MODEL_FILE,
@@ -64,7 +57,6 @@ class OpenVinoTarget:
             tuple(rungs),
             tool_versions("onnx", "onnxsim", "openvino"),
             *quantization_facts(quantized),
-            trained=proof,
         )
 
 

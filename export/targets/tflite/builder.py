@@ -140,7 +140,8 @@ class TfliteBuilder:
 
     def finish(self, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
         """Return the file's bytes, with a signature that names the model's inputs and outputs."""
-        from ai_edge_litert.tools.flatbuffer_utils import convert_object_to_bytearray
+        # flatbuffers comes with ai-edge-litert, which may be missing when this module is loaded.
+        from ensharpen_edge.export.targets.tflite.shared_vectors import pack_model
 
         self._graph.inputs = np.array(list(inputs.values()), dtype=np.int32)
         self._graph.outputs = np.array(list(outputs.values()), dtype=np.int32)
@@ -148,7 +149,7 @@ class TfliteBuilder:
         signature.signatureKey, signature.subgraphIndex = SIGNATURE.encode(), 0
         signature.inputs, signature.outputs = (self._names(names) for names in (inputs, outputs))
         self._model.signatureDefs = [signature]
-        return bytes(convert_object_to_bytearray(self._model))
+        return pack_model(self._model)
 
     def _names(self, tensors: dict[str, int]) -> list[Any]:
         entries = []

@@ -49,4 +49,5 @@ def _as_fed(batch: F32, dtype: Any) -> Any:  # noqa: ANN401
 
 
 def _values(codes: Any, step: float, zero: int) -> F32:  # noqa: ANN401
-    return ((codes.astype(np.float32) - zero) * np.float32(step)).transpose(0, 3, 1, 2)
+    values: F32 = (codes.astype(np.float32) - zero) * np.float32(step)
+    return values.transpose(0, 3, 1, 2)

@@ -55,7 +55,6 @@ class TfliteTarget:
     name = "tflite"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8", "int16x8", "int8-weights", "int8-dynamic")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("tflite",), "int16x8": ("tflite int16",)})
-    placements: tuple[str, ...] = ("everything asymmetric", "everything")
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("int8", "uint8", FLOAT_DTYPE)})
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = None

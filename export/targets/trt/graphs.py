@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ensharpen_edge.calibration.layers import Layer
-from ensharpen_edge.calibration.quantizer import Quantizer
+from ensharpen_edge.calibration.quantizer import GraphQuantizer
 from ensharpen_edge.export.graph.half_precision import to_half
 
 WEAK_OPSET, STRONG_OPSET = 17, 19
@@ -41,7 +41,7 @@ def float_graphs(model: Any) -> tuple[PortableGraph, ...]:  # noqa: ANN401 (onnx
     )
 
 
-def integer_graphs(quantizer: Quantizer, layers: Sequence[Layer]) -> tuple[PortableGraph, ...]:
+def integer_graphs(quantizer: GraphQuantizer, layers: Sequence[Layer]) -> tuple[PortableGraph, ...]:
     """Return graphs with Q/DQ at the inputs of the convolutions of a plan: fp32 or fp16 around it, with and without
     depthwise ones."""
     dense = [layer for layer in layers if layer.groups == 1]

@@ -33,6 +33,7 @@ from ensharpen_edge.export.targets.trt.lint import check_lint, lint_for_dla, lin
 from ensharpen_edge.export.targets.trt.options import OPTIONS
 from ensharpen_edge.export.targets.trt.rtx_check import RtxResult, check_with_rtx
 from ensharpen_edge.export.tool_versions import tool_versions
+from ensharpen_edge.export.trained import Trained
 
 _SAME = 1e-5
 _NEWEST = ("fp16", "int8-fp16", "int8-fp16-dense")
@@ -45,7 +46,6 @@ class TrtTarget:
     name = "trt"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("trt",)})
-    placements: tuple[str, ...] = ()
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(
         dict.fromkeys(("fp32", "fp16", "int8"), (FLOAT_DTYPE, "uint8"))
     )
@@ -114,14 +114,14 @@ def _for_accelerator(model: Any, job: BuildJob) -> PortableGraph:  # noqa: ANN40
     return PortableGraph(GRAPH, made, "fp32", purpose)
 
 
-def _rungs(graphs: list[PortableGraph], quantized: Quantized | None) -> list[Rung]:
+def _rungs(graphs: list[PortableGraph], quantized: Quantized | Trained | None) -> list[Rung]:
     """Every graph with float images, before it gets the size and the images that were asked for."""
     rungs = []
     for graph in graphs:
         if graph.name == "fp16":
             rungs.append(Rung("fp16 arithmetic", rounded_run(graph.model), "fp16"))
         if graph.name == "int8" and quantized is not None:
-            rungs.append(Rung("equalised", graph_run(quantized.quantizer.model)))
+            rungs += quantized.rungs
         if graph.name != "fp32":
             rungs.append(Rung(graph.name, graph_run(graph.model), graph.precision))
     return rungs
