@@ -6,16 +6,15 @@ from ensharpen_edge.artifact_manifest import Manifest
 from ensharpen_edge.export.descriptions import describe_task
 from ensharpen_edge.export.feeding import Feeding, FileSizes
 from ensharpen_edge.export.precision import find_precision
+from ensharpen_edge.export.proof.trained import LARGE_WINDOW
 from ensharpen_edge.models.network import NetworkFacts
 
 
 def artifact_card(manifest: Manifest, facts: NetworkFacts) -> str:
     """Return Markdown: what the artifact is, how to feed it, what it was measured to do, what it was trained on."""
     io, shape, gate = manifest.io, manifest.shape, manifest.gate
-    last = manifest.parity["rungs"][-1]
     feeding = Feeding(io, _sizes(manifest), shape.tile_exact, manifest.traits.pictures)
     package = manifest.model_file.split("/")[0]
-    psnr = "identical" if last["psnr_torch"] is None else f"{last['psnr_torch']:.1f} dB"
     lines = [
         f"# {manifest.name} for {manifest.target}, {manifest.precision}",
         "",
@@ -29,7 +28,7 @@ def artifact_card(manifest: Manifest, facts: NetworkFacts) -> str:
         f"| size | {feeding.sizes} |",
         f"| exact tiling | {'yes' if shape.tile_exact else 'no'}: halo {shape.halo} px, origins on multiples of "
         f"{shape.multiple_of} |",
-        f"| against the trained network | worst probe {psnr}, largest difference {last['max_abs_torch']:.2g} |",
+        _agreement(manifest),
         f"| PSNR on held-out photographs | degraded {gate['mean_degraded']:.2f} dB, network "
         f"{gate['mean_student']:.2f} dB, this file {gate['mean_exported']:.2f} dB |",
         f"| gain retained | {gate['retained']:.2%} |",
@@ -38,11 +37,32 @@ def artifact_card(manifest: Manifest, facts: NetworkFacts) -> str:
         f"| licence of the weights | {facts.licence} |",
         "",
         "`manifest.json` holds the hashes of all files; `golden/` holds an input and the output expected for it, as "
-        "arrays and as pictures. A device adds up in another order: it should agree to "
-        f"{find_precision(manifest.precision).device_agreement:.0f} dB.",
+        "arrays and as pictures. " + _device_advice(manifest),
         "",
     ]
     return "\n".join(lines)
+
+
+def _agreement(manifest: Manifest) -> str:
+    trained = manifest.gate.get("trained")
+    if trained is not None:
+        return (
+            f"| against its training in 8 bits | {trained['operators']} operators, {trained['equal_codes']:.1%} of the "
+            "codes equal |"
+        )
+    last = manifest.parity["rungs"][-1]
+    psnr = "identical" if last["psnr_torch"] is None else f"{last['psnr_torch']:.1f} dB"
+    return f"| against the trained network | worst probe {psnr}, largest difference {last['max_abs_torch']:.2g} |"
+
+
+def _device_advice(manifest: Manifest) -> str:
+    if "trained" in manifest.quantization:
+        return (
+            f"Integer kernels round elsewhere: a device should agree to {LARGE_WINDOW:.0f} dB, and score as the "
+            "expected output does against the truth, which `golden/` holds as well."
+        )
+    agreement = find_precision(manifest.precision).device_agreement
+    return f"A device adds up in another order: it should agree to {agreement:.0f} dB."
 
 
 def _sizes(manifest: Manifest) -> FileSizes:

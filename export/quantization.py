@@ -17,7 +17,7 @@ from ensharpen_edge.calibration.planning import PlanRequest, prepare_planning
 from ensharpen_edge.calibration.qat.shipped import shipped_trained
 from ensharpen_edge.calibration.quantizer import QuantizationSettings, Quantizer
 from ensharpen_edge.calibration.run import ChosenPhotos, FloatGraph, choose_photos, run_calibration, table_provenance
-from ensharpen_edge.calibration.schemes import SCHEMES, find_scheme
+from ensharpen_edge.calibration.schemes import find_scheme
 from ensharpen_edge.calibration.sensitivity import Damage, DamageMeter
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.calibration.settings import CalibrationSettings
@@ -30,9 +30,6 @@ from ensharpen_edge.progress import Progress
 
 ALL_LAYERS = "all"
 """In place of a plan's file: every layer but those kept by name, without a search."""
-
-UNTRAINED = "none"
-"""In place of a quantized checkpoint: no training, even where a trained network is shipped."""
 
 _PROBE_SIDE = 128
 
@@ -70,8 +67,8 @@ class QuantizationRequest:
         count, crop: Number of crops, and their side in pixels, when there are photographs.
         allow_few: Whether fewer than 16 distinct photographs are accepted.
         cache: Folder of decoded photographs; None for the user's (`data.cache.default_cache`).
-        trained: File of a network that was trained in 8 bits; None for the one that comes with a shipped model, where
-            nothing else is asked for; `UNTRAINED` for none.
+        trained: Network that was trained in 8 bits: the name of a shipped one, or the file of
+            `ensharpen-train quantize`; None for a calibration.
     """
 
     calibration: Path | None = None
@@ -107,24 +104,26 @@ class QuantizationRequest:
         """Whether `calibration` is a finished table."""
         return self.calibration is not None and (self.calibration / TABLE).is_file()
 
-    def completed(self, model: str, precision: str, scheme: str) -> QuantizationRequest:
+    def completed(self, model: str, precision: str, scheme: str, takes_trained: bool = True) -> QuantizationRequest:
         """Return the request with a trained network, or with a calibration, and a scheme.
 
         Args:
             model: Name of a shipped model, or path of a checkpoint.
             precision: Name of the calibrated precision.
             scheme: Scheme to use.
+            takes_trained: Whether the target writes networks that were trained in 8 bits.
 
         Raises:
             UsageError: There is nothing to calibrate with, or a field could have no effect, or a name is unknown.
         """
-        trained = self._trained(model, scheme)
+        trained = self._trained(scheme, takes_trained)
         if trained is not None:
             return replace(self, trained=trained, scheme=scheme)
         calibration = self.calibration or shipped_calibration(model)
         if calibration is None:
             raise UsageError(
-                f"{precision} needs photographs, or a calibration table made from them", hint="--calib my_photos"
+                f"{precision} needs photographs, or a calibration table made from them",
+                hint="--calib my_photos; or --trained FILE, of ensharpen-train quantize",
             )
         made = replace(self, calibration=calibration, scheme=scheme, trained=None)
         for idle, names, reason in (
@@ -137,20 +136,19 @@ class QuantizationRequest:
         _ = made.wanted
         return made
 
-    def _trained(self, model: str, scheme: str) -> Path | None:
-        placements = find_scheme(scheme).placements
-        others = self.given(*(name for name in FLAGS if name not in ("trained", "scheme", "cache")))
-        if self.trained == UNTRAINED or (self.trained is None and others):
-            return None
+    def _trained(self, scheme: str, takes_trained: bool) -> Path | None:
         if self.trained is None:
-            return shipped_trained(model, placements)
-        if not placements:
+            return None
+        if not (takes_trained and find_scheme(scheme).placements):
             raise UsageError(
-                f"--trained: files of the scheme {scheme!r} are not made from networks trained in 8 bits",
-                hint=f"schemes that are: {', '.join(name for name, row in SCHEMES.items() if row.placements)}",
+                f"--trained: files of the scheme {scheme!r} here are not made from networks trained in 8 bits",
+                hint="those for tflite are, and for onnx with --scheme 'onnx vnni'",
             )
-        refuse_idle(others, "a trained network brings its codes along")
-        return Path(self.trained)
+        refuse_idle(
+            self.given(*(name for name in FLAGS if name not in ("trained", "scheme", "cache"))),
+            "a trained network brings its codes along",
+        )
+        return shipped_trained().get(str(self.trained), Path(self.trained))
 
 
 def refuse_idle(given: Collection[str], reason: str, hint: str = "leave it out") -> None:

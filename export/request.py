@@ -99,7 +99,8 @@ class ExportRequest:
         if not find_precision(precision).calibrated:
             return None
         wanted = self.quantization or QuantizationRequest()
-        return wanted.completed(self.model, precision, choose_scheme(target, precision, wanted.scheme))
+        scheme = choose_scheme(target, precision, wanted.scheme)
+        return wanted.completed(self.model, precision, scheme, target.takes_trained)
 
 
 def _check_sizes(sizes: tuple[Size, ...], grid: int) -> None:

@@ -94,7 +94,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if "quantization" in card:
         raise UsageError(
             f"{path}: holds a network trained in 8 bits, which is exported with the float one it belongs to",
-            hint=f"--model {card['quantization']['parent']['name']} --precision int8 --trained {path}",
+            hint=f"ensharpen-export --precision int8 --trained {path} --model and the float one",
         )
     if sha256_of(path) != stated:
         raise IntegrityError(f"{path}: differs from the sha256 on its card", hint="fetch or train it again")

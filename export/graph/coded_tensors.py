@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -12,15 +13,20 @@ from ensharpen_edge.calibration.session import graph_session
 from ensharpen_edge.export.proof.operators import Tensors
 
 
-def coded_tensors(model: Any) -> Tensors:  # noqa: ANN401 (onnx.ModelProto)
-    """Return a function that runs a graph of quantize / dequantize pairs, and gives what each QuantizeLinear wrote.
+def coded_tensors(path: Path) -> Tensors:
+    """Return a function that runs a file of quantize / dequantize pairs, and gives what each QuantizeLinear wrote.
 
     Args:
-        model: Float images in and out, for free sizes.
+        path: The file, with float images in and out; it is read when it is first run.
     """
-    from onnx import ModelProto, TensorProto, helper, numpy_helper
+    opened = cache(lambda: _opened(path))
+    return lambda image: opened()(image)
 
-    watched = ModelProto.FromString(model.SerializeToString())
+
+def _opened(path: Path) -> Tensors:
+    from onnx import TensorProto, helper, load, numpy_helper
+
+    watched = load(str(path))
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in watched.graph.initializer}
     found: dict[str, tuple[str, float, int]] = {}
     for node in watched.graph.node:

@@ -70,7 +70,7 @@ def look_at_operators(draft: Draft) -> Draft:
         return draft
     draft.progress("looking at every operator")
     probes = ladder_probes(draft.probed_sizes or (_OPERATOR_SIZE,), draft.stride)
-    images = [probe.image for probe in probes if not probe.stress]
+    images = [probe.image for probe in probes if not probe.stress] or [probe.image for probe in probes]
     return replace(draft, trained=TrainedReport(compare_operators(proof.reference, proof.tensors, images)))
 
 

@@ -106,6 +106,7 @@ class Target(Protocol):
         name: Name in the registry, in manifests and in file names.
         precisions: Names of the precisions that it writes.
         schemes: Quantization schemes by calibrated precision, the usual one first.
+        takes_trained: Whether its int8 files can be made from networks trained in 8 bits.
         image_dtypes: Dtypes of the file's images by precision, the usual one first; without an entry, `float32` only.
         options: Type of its options.
         default_size: (height, width) where files have one size and none was asked for; None for free sizes.
@@ -115,6 +116,7 @@ class Target(Protocol):
     name: str
     precisions: tuple[str, ...]
     schemes: Mapping[str, tuple[str, ...]]
+    takes_trained: bool
     image_dtypes: Mapping[str, tuple[str, ...]]
     options: type[TargetOptions]
     default_size: Size | None

@@ -53,9 +53,8 @@ def test_the_artifact_says_what_it_is(exported):
     assert manifest.shape.tile_exact
     assert (manifest.task, manifest.io.enlarges) == ("sharpen", 1)
     assert len(manifest.source["checkpoint_sha256"]) == 64
-    coded = bool(manifest.calibration_key) or "trained" in manifest.quantization
-    assert coded == find_precision(manifest.precision).calibrated
-    assert manifest.gate["retained"] > (0.95 if "trained" in manifest.quantization else 0.98)
+    assert bool(manifest.calibration_key) == find_precision(manifest.precision).calibrated
+    assert manifest.gate["retained"] > 0.98
     card = (artifact.path / "README.md").read_text()
     assert manifest.source["checkpoint_sha256"] in card
     assert "exact tiling | yes" in card

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -24,19 +26,18 @@ from ensharpen_edge.export.proof.blocks import block_means
 from ensharpen_edge.export.proof.gate import GatePair
 from ensharpen_edge.export.proof.operators import check_operators, compare_operators
 from ensharpen_edge.export.proof.trained import TrainedLimits, TrainedScore, check_trained, score_trained
-from ensharpen_edge.export.quantization import UNTRAINED, QuantizationRequest, shipped_calibration
+from ensharpen_edge.export.quantization import QuantizationRequest, shipped_calibration
 from ensharpen_edge.export.request import ExportRequest
 from ensharpen_edge.export.targets.tflite.coded_tensors import coded_tensors as tflite_tensors
 from ensharpen_edge.export.trained import open_trained
 from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.metrics.psnr import psnr
 from ensharpen_edge.models.checkpoint import find_checkpoint, shipped_models
-from ensharpen_edge.models.student_network import StudentNetwork, find_network
+from ensharpen_edge.models.student_network import StudentNetwork
 from ensharpen_edge.runtime.engines.registry import open_engine
 
 pytestmark = pytest.mark.slow
 
-ASYMMETRIC = "everything asymmetric"
 EXPAND = "/encoder/level1/level1.0/Relu_output_0"
 
 
@@ -47,22 +48,23 @@ def float_graph():
 
 @pytest.fixture(scope="module")
 def checkpoint() -> QuantizedCheckpoint:
-    return load_quantized(shipped_trained("nano", [ASYMMETRIC]))
+    return load_quantized(shipped_trained()["nano-int8"])
 
 
 @pytest.fixture(scope="module")
-def tflite(shipped_export) -> Artifact:
-    """Nothing but model, target and precision is named."""
-    return shipped_export("tflite", "int8")
+def tflite(shared) -> Artifact:
+    return _exported(shared, "tflite", QuantizationRequest(trained="nano-int8"))
 
 
 @pytest.fixture(scope="module")
 def onnx_file(shared) -> Artifact:
-    wanted = QuantizationRequest(scheme="onnx vnni")
-    folder = shared(
-        "trained-onnx", lambda out: export_model(ExportRequest("nano", "onnx", "int8", out, quantization=wanted))
-    )
-    return Artifact.open(folder / "nano-onnx-int8")
+    return _exported(shared, "onnx", QuantizationRequest(scheme="onnx vnni", trained="nano-int8"))
+
+
+def _exported(shared, target: str, wanted: QuantizationRequest) -> Artifact:
+    request = partial(ExportRequest, "nano", target, "int8", quantization=wanted)
+    folder = shared(f"trained-{target}", lambda out: export_model(request(out)))
+    return Artifact.open(folder / f"nano-{target}-int8")
 
 
 def test_every_layer_is_in_codes(tflite):
@@ -82,8 +84,7 @@ def test_the_report_looks_at_every_operator_and_photograph(tflite, onnx_file):
         assert trained["worst_operator"]["within_one"] >= 0.999
         assert len(trained["scores"]) == 12
         assert all(abs(score["exported"] - score["reference"]) <= 0.05 for score in trained["scores"])
-        assert max(score["parent"] - score["exported"] for score in trained["scores"]) <= 0.35
-        assert artifact.manifest.gate["retained"] >= 0.95
+        assert artifact.manifest.gate["retained"] >= 0.94
 
 
 def test_every_file_holds_the_very_codes_of_the_checkpoint(tflite, onnx_file, checkpoint):
@@ -114,7 +115,7 @@ def test_every_file_holds_the_very_codes_of_the_checkpoint(tflite, onnx_file, ch
 
 def test_an_altered_operator_is_blamed_and_no_other(tflite, onnx_file, checkpoint, float_graph, photo):
     image = to_planes(photo[:96, :128])
-    files = (tflite_tensors(tflite.read_model()), onnx_tensors(onnx.load_from_string(onnx_file.read_model())))
+    files = (tflite_tensors(tflite.model_path), onnx_tensors(onnx_file.model_path))
     for tensors in files:
         check_operators(compare_operators(restored(float_graph, checkpoint), tensors, [image]))
         wrong = restored(float_graph, checkpoint)
@@ -124,6 +125,28 @@ def test_an_altered_operator_is_blamed_and_no_other(tflite, onnx_file, checkpoin
         assert [report.tensor for report in reports if report.within_one < 0.999] == [EXPAND]
         with pytest.raises(ParityError, match=r"Relu writes other codes .* of /encoder/level1/level1.0/Relu_output_0"):
             check_operators(reports)
+
+
+def test_a_drill_and_a_small_window(command, tmp_path):
+    """Photographs of a window as small as this are scraps, and are looked at all the same."""
+    arguments = ("--target", "tflite", "--precision", "int8", "--trained", "nano-int8", "--out", tmp_path)
+    done = command("ensharpen-export", *arguments, "--size", "192x192", "--drill", "artifact")
+    assert done.returncode in (4, 5), done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["nano-tflite-int8.report.json"]
+    done = command("ensharpen-export", *arguments, "--size", "256x120", "--image", "uint8")
+    assert done.returncode == 0, done.stderr
+    assert "53 operators looked at one by one" in " ".join(done.stdout.split())
+
+
+def test_tensors_that_are_missing_or_no_numbers_are_noticed(tflite, checkpoint, float_graph, photo):
+    image, tensors = to_planes(photo[:96, :96]), tflite_tensors(tflite.model_path)
+    reference = restored(float_graph, checkpoint)
+    held = dict(tensors(image))
+    with pytest.raises(ParityError, match=f"does not hold {EXPAND} in codes"):
+        compare_operators(reference, lambda _: {name: held[name] for name in held if name != EXPAND}, [image])
+    broken = {**held, EXPAND: np.full_like(held[EXPAND], np.nan)}
+    with pytest.raises(ParityError, match="Relu writes other codes"):
+        check_operators(compare_operators(reference, lambda _: broken, [image]))
 
 
 def test_golden_vectors_carry_the_truth(tflite, artifact):
@@ -143,25 +166,24 @@ def test_a_photograph_through_the_command(command, tflite, photo_folder, tmp_pat
 
 
 def test_it_belongs_to_one_network(command, tmp_path):
-    file = shipped_trained("nano", [ASYMMETRIC])
+    file = shipped_trained()["nano-int8"]
     assert "nano-int8" not in shipped_models()
-    assert shipped_trained("nano", []) is None
     arguments = ("--precision", "int8", "--size", "192x192", "--out", tmp_path)
     for given, code, message in (
         (("--target", "tflite", "--model", "small", "--trained", file), 8, "was trained from another float checkpoint"),
-        (("--target", "tflite", "--model", file), 2, "--model nano --precision int8 --trained"),
-        (("--target", "onnx", "--trained", file), 2, "files of the scheme 'onnx' are not made"),
+        (("--target", "tflite", "--model", file, "--trained", file), 2, "holds a network trained in 8 bits"),
+        (("--target", "onnx", "--trained", file), 2, "files of the scheme 'onnx' here are not made"),
         (("--target", "tflite", "--trained", file, "--keep", "head"), 2, "--keep: would do nothing: a trained network"),
         (("--target", "tflite", "--trained", "nowhere.safetensors"), 8, "no such checkpoint"),
     ):
         done = command("ensharpen-export", *given, *arguments)
         assert done.returncode == code, done.stderr
         assert message in " ".join(done.stderr.split())
-    assert not list(tmp_path.glob("*/"))
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 def test_a_damaged_checkpoint_leaves_no_artifact(tmp_path):
-    file = shipped_trained("nano", [ASYMMETRIC])
+    file = shipped_trained()["nano-int8"]
     copy = tmp_path / file.name
     for source in (file, file.with_suffix(".json")):
         shutil.copy(source, tmp_path)
@@ -182,14 +204,15 @@ def test_placements_that_a_scheme_cannot_write_are_named(float_graph, checkpoint
         open_trained(checkpoint.path, graph, "other")
 
 
-def test_whoever_calibrates_gets_no_trained_network(photo_folder):
-    trained = QuantizationRequest().completed("nano", "int8", "tflite")
-    assert trained.trained == shipped_trained("nano", [ASYMMETRIC])
-    for wanted in (QuantizationRequest(calibration=photo_folder), QuantizationRequest(keep=("head",))):
-        assert wanted.completed("nano", "int8", "tflite").trained is None
-    plain = QuantizationRequest(trained=UNTRAINED).completed("nano", "int8", "tflite")
+def test_it_is_taken_where_it_is_asked_for():
+    asked = QuantizationRequest(trained="nano-int8").completed("nano", "int8", "tflite")
+    assert asked.trained == shipped_trained()["nano-int8"]
+    plain = QuantizationRequest().completed("nano", "int8", "tflite")
     assert (plain.trained, plain.calibration) == (None, shipped_calibration("nano"))
-    assert QuantizationRequest().completed("nano", "int8", "onnx").trained is None
+    for target, scheme in (("openvino", "onnx vnni"), ("trt", "trt"), ("coreml", "coreml"), ("onnx", "onnx")):
+        wanted = QuantizationRequest(scheme=scheme, trained="nano-int8")
+        with pytest.raises(UsageError, match="are not made from networks trained in 8 bits"):
+            ExportRequest("nano", target, "int8", Path("build"), quantization=wanted)
 
 
 GOOD = TrainedScore("raft", "soft", 30.0, 29.9, 29.9, 4.0, 0.1)
@@ -198,8 +221,8 @@ GOOD = TrainedScore("raft", "soft", 30.0, 29.9, 29.9, 4.0, 0.1)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"reference": 29.88}, r"scores \+0\.0200 dB beside the network that was trained"),
-        ({"exported": 29.6, "reference": 29.6}, r"loses 0\.40 dB on raft"),
+        ({"exported": 29.95, "reference": 29.9}, r"scores \+0\.0500 dB beside the network that was trained"),
+        ({"exported": 29.3, "reference": 29.3}, r"loses 0\.70 dB on raft"),
         ({"exported": float("nan")}, "scores"),
         ({"block": 8.5}, "a block of 16x16 pixels is 8.5 code values worse"),
         ({"flat": 0.6}, "flat areas shift by 0.60"),
@@ -233,7 +256,3 @@ def test_block_means_take_in_what_is_left_over(rng):
     means = block_means(plane)
     assert means.shape == (2, 3)
     assert means[1, 2] == pytest.approx(plane[16:, 32:].mean())
-
-
-def test_the_network_itself_is_what_it_was(tflite):
-    assert tflite.manifest.source["checkpoint_sha256"] == find_network("nano").facts.sha256

@@ -46,6 +46,7 @@ class CoremlTarget:
     name = "coreml"
     precisions: tuple[str, ...] = PRECISIONS
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("coreml",)})
+    takes_trained = False
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(dict.fromkeys(PRECISIONS, (FLOAT_DTYPE, "uint8")))
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = SIZE

@@ -29,6 +29,7 @@ class OnnxTarget:
     name = "onnx"
     precisions: tuple[str, ...] = ("fp32", "fp16", "fp16-weights", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("onnx", "onnx vnni")})
+    takes_trained = True
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = None
@@ -58,7 +59,7 @@ class OnnxTarget:
             rungs += quantized.rungs
             final = quantized.quantizer.quantized(quantized.layers)
             if isinstance(quantized, Trained):
-                proof = TrainedProof(quantized.reference, coded_tensors(final))
+                proof = TrainedProof(quantized.reference, coded_tensors(job.folder / MODEL_FILE))
             final = with_size(final, job.size) if job.size else final
         elif precision.activation_bits == 32 and not precision.whole:
             final = with_half_weights(simplified)

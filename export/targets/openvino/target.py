@@ -28,6 +28,7 @@ class OpenVinoTarget:
     name = "openvino"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("onnx", "onnx vnni")})
+    takes_trained = False
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,19 @@ from ensharpen_edge.errors import require
 from ensharpen_edge.export.proof.operators import Tensors
 
 
-def coded_tensors(content: bytes) -> Tensors:
+def coded_tensors(path: Path) -> Tensors:
     """Return a function that runs a file and gives every activation that is in 8-bit codes.
 
     LiteRT's own kernels run it: delegates keep nothing of what is between their ends.
+
+    Args:
+        path: The file; it is read when it is first run.
     """
+    opened = cache(lambda: _opened(path.read_bytes()))
+    return lambda image: opened()(image)
+
+
+def _opened(content: bytes) -> Tensors:
     litert = require("ai_edge_litert.interpreter", "tflite")
     interpreter = litert.Interpreter(
         model_content=content,

@@ -55,6 +55,7 @@ class TfliteTarget:
     name = "tflite"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8", "int16x8", "int8-weights", "int8-dynamic")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("tflite",), "int16x8": ("tflite int16",)})
+    takes_trained = True
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("int8", "uint8", FLOAT_DTYPE)})
     options: type[TargetOptions] = OPTIONS
     default_size: Size | None = None
@@ -89,7 +90,11 @@ class TfliteTarget:
         if delegate is not None:
             require_delegate(operators, delegate)
         (job.folder / MODEL_FILE).write_bytes(content)
-        proof = TrainedProof(quantized.reference, coded_tensors(content)) if isinstance(quantized, Trained) else None
+        proof = (
+            TrainedProof(quantized.reference, coded_tensors(job.folder / MODEL_FILE))
+            if isinstance(quantized, Trained)
+            else None
+        )
         tools = tool_versions("onnx", "onnxsim", "ai-edge-litert")
         return Build(
             MODEL_FILE,

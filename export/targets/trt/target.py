@@ -46,6 +46,7 @@ class TrtTarget:
     name = "trt"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("trt",)})
+    takes_trained = False
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(
         dict.fromkeys(("fp32", "fp16", "int8"), (FLOAT_DTYPE, "uint8"))
     )
