@@ -41,7 +41,7 @@ def write_golden(draft: Draft) -> Draft:
     batch = to_batch(pixels, io)
     path = draft.folder / GOLDEN
     path.parent.mkdir()
-    np.savez_compressed(path, input=batch, expected=engine.run(batch), **others)
+    np.savez_compressed(path, **{"input": batch, "expected": engine.run(batch), **others})  # type: ignore[arg-type]
     sharp, _ = sharpen_frame(engine, io, plan_tiles(height, width, tile=None, halo=0, stride=1), pixels)
     for name, picture in (("input", pixels), ("expected", sharp)):
         write_photo(Photo(picture), path.parent / f"{name}.png")
@@ -51,7 +51,8 @@ def write_golden(draft: Draft) -> Draft:
 def _pixels(image: F32, size: Size) -> U8:
     """(1, 3, H, W) in [0, 1] -> the middle of it, or mirrored up to it, (*size, 3)."""
     middle = centre_crop(image[0].transpose(1, 2, 0), *size).transpose(2, 0, 1)[None]
-    return np.rint(fit_image(middle, size)[0].transpose(1, 2, 0) * 255.0).astype(np.uint8)
+    pixels: U8 = np.rint(fit_image(middle, size)[0].transpose(1, 2, 0) * 255.0).astype(np.uint8)
+    return pixels
 
 
 def _trained(draft: Draft) -> dict[str, Any]:
