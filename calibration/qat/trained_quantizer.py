@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ensharpen_edge.arrays import F64
-from ensharpen_edge.calibration.image_ends import IMAGE_RANGE
+from ensharpen_edge.calibration.image_ends import IMAGE_RANGE, image_tensors
 from ensharpen_edge.calibration.initializers import copy_graph, store
 from ensharpen_edge.calibration.layers import Layer
 from ensharpen_edge.calibration.qat.checkpoint import ActivationCodes, QuantizedCheckpoint
@@ -19,8 +19,8 @@ from ensharpen_edge.calibration.ranges import Range
 from ensharpen_edge.calibration.schemes import QuantizationScheme
 
 _LARGEST_WEIGHT = 127
-_PASSING = ("SpaceToDepth", "DepthToSpace", "Clip")
-"""Operators behind which numbers are what they were before: moved, or clipped where the codes of an image end."""
+_PASSING = ("SpaceToDepth", "DepthToSpace")
+"""Operators that move numbers and change none."""
 
 
 class TrainedQuantizer(GraphQuantizer):
@@ -44,17 +44,11 @@ class TrainedQuantizer(GraphQuantizer):
     @cached_property
     def ranges(self) -> dict[str, Range]:
         """See `GraphQuantizer.ranges`: ends of 256 codes, so that every target finds the checkpoint's step and zero."""
-        graph = self.model.graph
+        graph, sites = self.model.graph, self.checkpoint.sites
         writers = {output: node for node in graph.node for output in node.output}
-        found = {graph.input[0].name: IMAGE_RANGE}
-        for node in graph.node:
-            for name in node.output:
-                source = _source(name, writers)
-                if source in self.checkpoint.sites:
-                    found[name] = _range(self.checkpoint.sites[source])
-                elif source in (_source(graph.output[0].name, writers), graph.input[0].name):
-                    found[name] = IMAGE_RANGE
-        return found
+        sources = {name: _source(name, writers) for name in writers}
+        found = {name: _range(sites[source]) for name, source in sources.items() if source in sites}
+        return {**found, **dict.fromkeys(image_tensors(self.model), IMAGE_RANGE)}
 
     def rounded(self, layers: Sequence[Layer]) -> tuple[Any, Mapping[str, F64]]:
         """See `GraphQuantizer.rounded`."""

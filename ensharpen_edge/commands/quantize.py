@@ -37,7 +37,7 @@ def quantize(
         list[Path] | None, typer.Option(help="Folder that the result will be judged on: must not overlap. Repeatable.")
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes OMP_NUM_THREADS, or all cores.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files.")] = True,
     cache: Annotated[Path | None, typer.Option(help="Folder of decoded photographs.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the weights, for the card.")] = None,
