@@ -17,7 +17,7 @@ from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
 from ensharpen_edge.files import distinct_names
 from ensharpen_edge.imaging.photo_folder import photo_files
 from ensharpen_edge.json_numbers import json_numbers
-from ensharpen_edge.metrics.retained_gain import retained_gain
+from ensharpen_edge.judging.scores import kept_gain
 
 DEFAULT_SIZE = (512, 512)
 
@@ -189,10 +189,5 @@ def _prefixed(report: Report, name: str) -> Report:
 
 
 def _quality(score: ConditionQuality, reference: float | None) -> ArtifactQuality:
-    kept = None
-    if reference is not None:
-        try:
-            kept = retained_gain(score.psnr, reference, score.degraded)
-        except ValueError:
-            kept = None  # the reference gains nothing here, so there is nothing that could be kept
+    kept = None if reference is None else kept_gain(score.psnr, reference, score.degraded)
     return ArtifactQuality(score.condition, score.photographs, score.degraded, score.psnr, kept)

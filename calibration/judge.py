@@ -20,9 +20,8 @@ from ensharpen_edge.imaging.bundled import WINDOWS, bundled_photos
 from ensharpen_edge.imaging.crops import centre_crop
 from ensharpen_edge.imaging.planes import to_planes
 from ensharpen_edge.imaging.synthetic import synthetic_images
-from ensharpen_edge.judging.limits import EQUAL_PSNR, TINY_GAIN
-from ensharpen_edge.metrics.psnr import mse, psnr_from_mse
-from ensharpen_edge.metrics.retained_gain import retained_gain
+from ensharpen_edge.judging.scores import closeness, kept_gain, truth_psnr
+from ensharpen_edge.metrics.psnr import mse
 from ensharpen_edge.runtime.tiling import round_up
 
 PHOTOS, SIDE = 12, 128
@@ -131,8 +130,7 @@ class Judge:
         photographs = np.array([image.photograph for image in self.images])
         mean = _mean_psnr(zip(outputs, self._truths, strict=False))
         drop = self._reference - mean
-        gains = self._reference - self._degraded >= TINY_GAIN
-        retained = retained_gain(mean, self._reference, self._degraded) if gains else None
+        retained = kept_gain(mean, self._reference, self._degraded)
         passed = (
             bool((errors <= self.allowed).all())
             and drop <= self.limits.max_drop
@@ -140,8 +138,8 @@ class Judge:
         )
         return Verdict(
             errors,
-            psnr_from_mse(float(errors[photographs].max()), 1.0),
-            psnr_from_mse(float(errors[~photographs].max(initial=0.0)), 1.0),
+            closeness(float(errors[photographs].max())),
+            closeness(float(errors[~photographs].max(initial=0.0))),
             drop,
             retained,
             passed,
@@ -220,4 +218,4 @@ def _array(image: torch.Tensor) -> F32:
 
 
 def _mean_psnr(pairs: Iterable[tuple[F32, F32]]) -> float:
-    return float(np.mean([np.minimum(EQUAL_PSNR, psnr_from_mse(mse(a, b), 1.0)) for a, b in pairs]))
+    return float(np.mean([truth_psnr(image, truth, rounded=False) for image, truth in pairs]))

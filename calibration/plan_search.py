@@ -158,8 +158,8 @@ def _cheapest_relief(chosen: Sequence[Layer], quantizer: Quantizer, damages: _Da
 def _notes(verdict: Verdict, judge: Judge, kept: set[str]) -> dict[str, object]:
     return {
         "images": len(judge.images),
-        "worst photograph, dB against float": round(min(verdict.worst_photo, 120.0), 2),
-        "worst synthetic image, dB against float": round(min(verdict.worst_synthetic, 120.0), 2),
+        "worst photograph, dB against float": round(verdict.worst_photo, 2),
+        "worst synthetic image, dB against float": round(verdict.worst_synthetic, 2),
         "mean drop, dB": round(verdict.drop, 4),
         "retained gain": None if verdict.retained is None else round(verdict.retained, 4),
         "kept by name": sorted(kept),

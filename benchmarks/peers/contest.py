@@ -285,7 +285,7 @@ def _values(
 ) -> Iterator[tuple[float, float]]:
     for pair in degraded_photos(photos, case):
         output = run_method(lambda image: sharpen(image, case.kernel), pair)  # type: ignore[arg-type]
-        target = pair.sharp.astype(np.float32) / np.float32(255)
+        target = pair.truth
         yield (
             float(measures["psnr"](output, target, data_range=1.0)),
             float(measures["ssim"](output, target, data_range=1.0)),

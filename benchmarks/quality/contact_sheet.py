@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ensharpen_edge.arrays import F32, U8
+from ensharpen_edge.arrays import U8
 from ensharpen_edge.benchmarks.quality.busiest_crop import busiest_crop
 from ensharpen_edge.benchmarks.quality.scoring import BEST_UNSHARP, DEGRADED, Method, run_method, unsharp_methods
 from ensharpen_edge.benchmarks.quality.selection import SuiteRun
 from ensharpen_edge.benchmarks.quality.suite_result import SuiteResult
 from ensharpen_edge.files import write_file
 from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.runtime.codes import floats_to_pixels
 from ensharpen_edge.visible_text import one_line
 
 ZOOM = 2
@@ -62,18 +63,14 @@ def _row(suite: SuiteRun, result: SuiteResult, number: int, methods: Mapping[str
     shown = suite.conditions[name].blind(
         {DEGRADED: lambda image: image, f"unsharp {unsharp}": unsharp_methods()[unsharp], **methods}
     )
-    target = pair.sharp.astype(np.float32) / np.float32(255)
+    target = pair.truth
     crops = {}
     for label, method in shown.items():
         output = run_method(method, pair)
         decibels = psnr(output, target, data_range=1.0)
         quality = f"{decibels:.2f} dB" if np.isfinite(decibels) else "equal"
-        crops[f"{label}, {quality}"] = _codes(output)[rows, columns]
+        crops[f"{label}, {quality}"] = floats_to_pixels(output)[rows, columns]
     return SheetRow(f"{suite.title}: {name}, {pair.name}", {**crops, "truth": pair.sharp[rows, columns]})
-
-
-def _codes(image: F32) -> U8:
-    return np.rint(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def write_contact_sheet(rows: Sequence[SheetRow], path: Path) -> None:

@@ -95,7 +95,7 @@ def evaluate(
         (name, setting): {metric: [] for metric in measures} for name, group in groups.items() for setting in group
     }
     for pair in pairs:
-        target = pair.sharp.astype(np.float32) / np.float32(255.0)
+        target = pair.truth
         for name, setting in rows:
             output = run_method(groups[name][setting], pair)
             for metric, measure in measures.items():

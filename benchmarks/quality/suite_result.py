@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from ensharpen_edge.benchmarks.quality.bootstrap import Interval, paired_bootstrap
 from ensharpen_edge.benchmarks.quality.scoring import DEGRADED, Score
 from ensharpen_edge.metrics.registry import METRICS
+from ensharpen_edge.metrics.retained_gain import retained_gain
 
 FEWEST = 5
 """Photographs that an interval needs: one from fewer says nothing."""
@@ -78,10 +79,10 @@ def difference(result: SuiteResult, method: str, baseline: str, metric: str) -> 
 
 def retained(result: SuiteResult, method: str, baseline: str, metric: str) -> float | None:
     """Return the share of the baseline's gain over the input that a method keeps; None where it gains nothing."""
-    start, best, own = (result.per_photo(name, metric).mean() for name in (DEGRADED, baseline, method))
+    start, best, own = (float(result.per_photo(name, metric).mean()) for name in (DEGRADED, baseline, method))
     if not np.isfinite((start, best, own)).all() or best <= start:
         return None
-    return float((own - start) / (best - start))
+    return retained_gain(own, best, start)
 
 
 def finite_mean(values: ArrayLike) -> tuple[float | None, int]:

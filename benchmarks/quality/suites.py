@@ -60,6 +60,11 @@ class Pair:
     degraded: F32
     sharp: U8
 
+    @property
+    def truth(self) -> F32:
+        """The ground truth as float32 (H, W, 3) in [0, 1]."""
+        return self.sharp.astype(np.float32) / np.float32(255)
+
 
 def gaussian_case(blur: float, noise: float) -> Case:
     """Return the condition of a Gaussian blur (standard deviation in pixels) and noise (in code values, 0..255)."""

@@ -21,7 +21,9 @@ from ensharpen_edge.benchmarks.speed.subjects import find_artifacts
 from ensharpen_edge.benchmarks.speed.timing import Effort
 from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
 from ensharpen_edge.files import distinct_names
+from ensharpen_edge.judging.scores import truth_psnr
 from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.runtime.codes import floats_to_pixels
 from ensharpen_edge.runtime.engines.registry import open_engine
 
 CONDITIONS = ("gaussian 1/0", "gaussian 1.6/2.55", "gaussian 2/2.55", "gaussian 1.2, JPEG 75")
@@ -157,7 +159,7 @@ def collect(
     return Report(
         tuple(_with_agreement(entry, reference, pictures) for entry in entries),
         reference,
-        {name: float(np.mean([_psnr(p.degraded, p.sharp) for p in made])) for name, made in pairs.items()},
+        {name: float(np.mean([truth_psnr(p.degraded, p.truth) for p in made])) for name, made in pairs.items()},
         tuple(_shown(pairs[SHOWN][:shown], pictures)),
         len(photos),
         fingerprint(),
@@ -177,7 +179,7 @@ def _quality(
         for case in cases:
             outputs = [run_method(method, pair) for pair in pairs[case.name]]
             values[case.name] = float(
-                np.mean([_psnr(o, p.sharp) for o, p in zip(outputs, pairs[case.name], strict=True)])
+                np.mean([truth_psnr(o, p.truth) for o, p in zip(outputs, pairs[case.name], strict=True)])
             )
             if case.name == SHOWN:
                 kept = outputs
@@ -188,7 +190,7 @@ def _with_agreement(entry: ReportEntry, reference: str, pictures: dict[str, list
     if entry.name not in pictures or entry.name == reference:
         return entry
     pairs = zip(pictures[entry.name], pictures[reference], strict=True)
-    return replace(entry, agreement=min(_psnr(ours, _codes(theirs)) for ours, theirs in pairs))
+    return replace(entry, agreement=min(psnr(ours, theirs, data_range=1.0) for ours, theirs in pairs))
 
 
 def _shown(pairs: Sequence[Pair], pictures: dict[str, list[F32]]) -> list[ShownPhoto]:
@@ -196,16 +198,8 @@ def _shown(pairs: Sequence[Pair], pictures: dict[str, list[F32]]) -> list[ShownP
         ShownPhoto(
             Path(pair.name).stem,
             pair.sharp,
-            _codes(pair.degraded),
-            {name: _codes(outputs[number]) for name, outputs in pictures.items()},
+            floats_to_pixels(pair.degraded),
+            {name: floats_to_pixels(outputs[number]) for name, outputs in pictures.items()},
         )
         for number, pair in enumerate(pairs)
     ]
-
-
-def _psnr(output: F32, sharp: U8) -> float:
-    return float(psnr(output, sharp.astype(np.float32) / np.float32(255), data_range=1.0))
-
-
-def _codes(image: F32) -> U8:
-    return np.asarray(np.rint(np.clip(image, 0.0, 1.0) * 255.0), dtype=np.uint8)

@@ -10,12 +10,13 @@ from typing import Any
 from ensharpen_edge.calibration.degraded_crops import training_mix
 from ensharpen_edge.calibration.equalise import STRENGTH
 from ensharpen_edge.calibration.qat.placement import Placement, find_placement
+from ensharpen_edge.degrade.mixes import find_mix
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.models.config import StudentConfig
 from ensharpen_edge.training.config import TrainConfig
 from ensharpen_edge.training.curriculum import Stage
 
-MIX = "as trained"
+AS_TRAINED = "as trained"
 """Name for the degradations of the parent's card."""
 
 
@@ -42,6 +43,7 @@ class QatConfig:
         percentile: Percentile of the magnitudes in a channel that equalisation makes alike, in per cent; extremes,
             which are a matter of chance, would decide otherwise.
         range_crops: Crops that the first steps between codes are fitted to.
+        mix: Name of the degradations; see `degrade.mixes.MIXES`. None stands for those of the parent's card.
         seed: Seed of crops, degradations, and their order.
     """
 
@@ -60,10 +62,13 @@ class QatConfig:
     strength: float = STRENGTH
     percentile: float = 99.9
     range_crops: int = 256
+    mix: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         find_placement(self.placement)
+        if self.mix is not None:
+            find_mix(self.mix)
         counts = {name: getattr(self, name) for name in ("steps", "batch", "crop", "crops", "range_crops")}
         if min(counts.values()) < 1:
             raise UsageError(f"quantization: {', '.join(counts)} must be at least 1, got {counts}")
@@ -100,18 +105,19 @@ def crops_config(config: QatConfig, model: StudentConfig, training: Mapping[str,
     Args:
         config: The run.
         model: The parent's configuration.
-        training: From the parent's card; its degradations are drawn from.
+        training: From the parent's card; its degradations are drawn from, unless the run has its own.
 
     Raises:
         UsageError: A crop that the network cannot take.
         BadInputError: The card's degradations are none.
     """
     settings = training.get("settings", {})
+    name = config.mix or AS_TRAINED
     return TrainConfig(
         model,
         steps=config.crops,
-        stages=(Stage(MIX, crop=config.crop, batch=1),),
-        mixes={MIX: training_mix(training)},
+        stages=(Stage(name, crop=config.crop, batch=1),),
+        mixes={name: find_mix(config.mix) if config.mix else training_mix(training)},
         judge="mix" if settings.get("judge") == "mix" else "protocol",
         group=1,
         seed=config.seed,

@@ -132,7 +132,7 @@ class QatTrainer:
         """Return the settings that a saved state belongs to."""
         return {
             **self.config.to_dict(),
-            "mix": self.degradation,
+            "degradation": self.degradation,
             "materials": self.materials.key,
             "parent": self.parent_key,
         }

@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ensharpen_edge.judging.limits import EQUAL_PSNR
-from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.judging.scores import truth_psnr
 from ensharpen_edge.training.validation import TOGETHER, ValidationSet
 
 F32 = NDArray[np.float32]
@@ -63,7 +62,7 @@ def validate_quantized(network: nn.Module, parent: F32, data: ValidationSet) -> 
     degraded, sharp = data.degraded.clamp(0.0, 1.0).numpy(), data.sharp.numpy()
     rows = np.array(
         [
-            [_against(image, truth) for image in images] + [_against(images[2], images[1])]
+            [truth_psnr(image, truth) for image in images] + [truth_psnr(images[2], images[1])]
             for truth, *images in zip(sharp, degraded, parent, output, strict=True)
         ]
     )
@@ -72,8 +71,3 @@ def validate_quantized(network: nn.Module, parent: F32, data: ValidationSet) -> 
     before, of_parent, after, agreement = (float(value) for value in rows.mean(axis=0))
     by_case = {name: (float(means[0]), float(means[1]), float(means[2])) for name, means in cases.items()}
     return QatScore(before, of_parent, after, agreement, by_case)
-
-
-def _against(image: F32, truth: F32) -> float:
-    # Not `min`: NaN has to stay one.
-    return float(np.minimum(EQUAL_PSNR, psnr(image, truth, data_range=1.0)))

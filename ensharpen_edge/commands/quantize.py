@@ -29,6 +29,9 @@ def quantize(
     batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 8,
     crop: Annotated[int, typer.Option(min=16, help="Side of the crops.")] = 128,
     crops: Annotated[int, typer.Option(min=1, help="Distinct crops; they are kept in memory.")] = 8192,
+    mix: Annotated[
+        str | None, typer.Option(help="Degradations, by name. Default: those the network was trained with.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of crops and degradations.")] = 0,
     validation: Annotated[
         Path | None, typer.Option(help="Folder of held-out photographs; by default one in 16 is held out.")
@@ -73,7 +76,7 @@ def quantize(
     from ensharpen_edge.training.run import DataPaths
     from ensharpen_edge.training.trainer import Intervals
 
-    config = QatConfig(placement, steps=steps, batch=batch, crop=crop, crops=crops, seed=seed)
+    config = QatConfig(placement, steps=steps, batch=batch, crop=crop, crops=crops, mix=mix, seed=seed)
     parent = find_checkpoint(checkpoint)
     folder = out or Path("runs") / f"{parent.network.config.name}-int8"
     if has_state(folder) and not resume:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,8 +17,7 @@ from ensharpen_edge.degrade.registry import BLURS
 from ensharpen_edge.degrade.soft_photo import soft_photo, to_eight_bit
 from ensharpen_edge.errors import BadInputError
 from ensharpen_edge.imaging.crops import centre_crop
-from ensharpen_edge.judging.limits import EQUAL_PSNR
-from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.judging.scores import truth_psnr
 from ensharpen_edge.models.config import HEAD_SCALES
 from ensharpen_edge.models.student import Student
 from ensharpen_edge.training.tasks import make_tasks, sharp_side
@@ -133,16 +131,11 @@ def validate(network: Student, data: ValidationSet) -> ValidationScore:
             start = degraded
             if sharp.shape != degraded.shape:
                 start = F.interpolate(degraded[None], size=sharp.shape[-2:], mode="bicubic", align_corners=False)[0]
-            pair = _against(start.clamp(0, 1), sharp), _against(output, sharp)
+            pair = truth_psnr(start.clamp(0, 1).numpy(), sharp.numpy()), truth_psnr(output.numpy(), sharp.numpy())
             rows.setdefault(case, []).append(pair)
     network.train(was_training)
     every = [pair for pairs in rows.values() for pair in pairs]
     return ValidationScore(*_mean(every), {case: _mean(pairs) for case, pairs in rows.items()})
-
-
-def _against(image: Tensor, sharp: Tensor) -> float:
-    # Sharp photographs among the degraded ones would make every mean infinite. Not `min`: NaN has to stay one.
-    return float(np.minimum(EQUAL_PSNR, psnr(image.numpy(), sharp.numpy(), data_range=1.0)))
 
 
 def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:

@@ -16,8 +16,7 @@ from ensharpen_edge.export.proof.blocks import BLOCK, block_means
 from ensharpen_edge.export.proof.ladder import Run
 from ensharpen_edge.imaging.resample import resampled
 from ensharpen_edge.json_numbers import json_numbers
-from ensharpen_edge.judging.limits import EQUAL_PSNR, TINY_GAIN
-from ensharpen_edge.metrics.psnr import mse, psnr, psnr_from_mse
+from ensharpen_edge.judging.scores import agreement, closeness, kept_gain, truth_psnr
 from ensharpen_edge.metrics.retained_gain import retained_gain
 
 MEAN_DROP, RETAINED = 0.05, 0.98
@@ -116,7 +115,7 @@ class ConditionScore:
         condition: Its name.
         photographs: Their number.
         degraded, student, exported: PSNR against ground truth, dB.
-        retained: Share of the sharpening gain, None where the student gains less than `TINY_GAIN`.
+        retained: Share of the sharpening gain, None where the student gains too little to tell.
         worst_agreement: Smallest PSNR between export and student, dB.
     """
 
@@ -269,29 +268,21 @@ def _summary(name: str, scores: Sequence[PhotoScore]) -> ConditionScore:
     degraded, student, exported = (
         _mean([getattr(s, field) for s in scores]) for field in ("degraded", "student", "exported")
     )
-    gains = student - degraded >= TINY_GAIN
-    retained = retained_gain(exported, student, degraded) if gains else None
+    retained = kept_gain(exported, student, degraded)
     return ConditionScore(name, len(scores), degraded, student, exported, retained, min(s.agreement for s in scores))
 
 
 def _against(image: F32, truth: F32) -> float:
     if image.shape != truth.shape:
         image = resampled(image, (truth.shape[2], truth.shape[3]))
-    return min(EQUAL_PSNR, psnr(image, truth, data_range=1.0)) if np.isfinite(image).all() else -math.inf
-
-
-def agreement(output: F32, reference: F32) -> float:
-    """PSNR between two images in [0, 1] in dB, at most 120; of anything that is not finite, minus infinity."""
-    if not (np.isfinite(output).all() and np.isfinite(reference).all()):
-        return -math.inf
-    return min(120.0, psnr_from_mse(mse(output, reference), 1.0))
+    return truth_psnr(image, truth)
 
 
 def _worst_block(output: F32, reference: F32) -> float:
     if not (np.isfinite(output).all() and np.isfinite(reference).all()):
         return -math.inf
     squares = ((output.astype(np.float64) - reference) ** 2).mean(axis=(0, 1))
-    return min(120.0, psnr_from_mse(float(block_means(squares).max()), 1.0))
+    return closeness(float(block_means(squares).max()))
 
 
 def _mean(values: Sequence[float]) -> float:

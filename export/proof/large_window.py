@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ensharpen_edge.errors import ParityError
-from ensharpen_edge.export.proof.gate import agreement
 from ensharpen_edge.export.proof.ladder import Run
 from ensharpen_edge.export.proof.tiling import large_frame
 from ensharpen_edge.imaging.planes import to_planes
+from ensharpen_edge.judging.scores import agreement
 
 
 def check_large_window(exported: Run, reference: Run, multiple_of: int, smallest: float) -> None:

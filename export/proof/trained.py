@@ -16,8 +16,7 @@ from ensharpen_edge.export.proof.gate import GatePair
 from ensharpen_edge.export.proof.ladder import Run
 from ensharpen_edge.export.proof.operators import OperatorReport, Tensors
 from ensharpen_edge.json_numbers import json_numbers
-from ensharpen_edge.judging.limits import EQUAL_PSNR
-from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.judging.scores import truth_psnr
 
 if TYPE_CHECKING:
     from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
@@ -129,9 +128,9 @@ def score_trained(parent: Run, reference: Run, exported: Run, pairs: Iterable[Ga
             TrainedScore(
                 pair.name,
                 pair.condition,
-                _against(floats, pair.sharp),
-                _against(simulated, pair.sharp),
-                _against(written, pair.sharp),
+                truth_psnr(floats, pair.sharp),
+                truth_psnr(simulated, pair.sharp),
+                truth_psnr(written, pair.sharp),
                 _block_excess(written, floats, pair.sharp),
                 _flat_error(written, floats, pair.sharp),
             )
@@ -178,11 +177,6 @@ def check_trained(scores: Sequence[TrainedScore], limits: TrainedLimits) -> None
                 f"flat areas shift by {score.flat:.2f} code values {where}, allowed {limits.flat}",
                 hint="train it longer (ensharpen-train quantize --steps)",
             )
-
-
-def _against(image: F32, truth: F32) -> float:
-    # Not `min`: NaN has to stay one.
-    return float(np.minimum(EQUAL_PSNR, psnr(image, truth, data_range=1.0)))
 
 
 def _block_excess(output: F32, parent: F32, truth: F32) -> float:
