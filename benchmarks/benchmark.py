@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,9 @@ from ensharpen_edge.files import distinct_names
 from ensharpen_edge.imaging.photo_folder import photo_files
 from ensharpen_edge.json_numbers import json_numbers
 from ensharpen_edge.judging.scores import kept_gain
+from ensharpen_edge.progress import Progress, no_progress, of_part
 
 DEFAULT_SIZE = (512, 512)
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def benchmark(
     threads: int = 0,
     rounds: int | None = None,
     quality: Path | str | Sequence[Path | str] = (),
-    progress: Report | None = None,
+    progress: Progress = no_progress,
 ) -> BenchmarkResult:
     """Time artifacts in turns and, where photographs are given, measure how well they sharpen.
 
@@ -120,7 +119,7 @@ def benchmark(
         threads: CPU threads of every engine; 0 takes OMP_NUM_THREADS, or all cores.
         rounds: Timed rounds; None goes on until the medians are known to 2 %.
         quality: Folders of sharp photographs; without any, only speed is measured.
-        progress: Called with a sentence about what is going on.
+        progress: Told what is going on.
 
     Returns:
         One result for each artifact; what cannot be measured here is noted there, nothing is left out.
@@ -130,7 +129,6 @@ def benchmark(
         IntegrityError: An artifact is damaged, or a path does not exist.
         BadInputError: A folder holds no artifacts, or no photographs.
     """
-    report: Report = progress or (lambda _text: None)
     folders = list(dict.fromkeys(find_artifacts(_paths(artifacts))))
     photographs = _paths(quality)
     for folder in photographs:
@@ -138,7 +136,7 @@ def benchmark(
     frame = _frame(size)
     if threads < 0:
         raise UsageError(f"threads must be 0 or more, got {threads}")
-    timed = measure_latency(LatencyRequest(tuple(folders), frame, (threads,), rounds, details=False), report)
+    timed = measure_latency(LatencyRequest(tuple(folders), frame, (threads,), rounds, details=False), progress)
     names = distinct_names(folders)
     opened = dict(zip(names, map(Artifact.open, folders), strict=True))
     scores: dict[str, tuple[ConditionQuality, ...]] = {}
@@ -147,7 +145,7 @@ def benchmark(
         notes[entry.name].append(entry.reason)
     for name, artifact in opened.items() if photographs else ():
         try:
-            scores[name] = measure_conditions(artifact, photographs, threads, _prefixed(report, name))
+            scores[name] = measure_conditions(artifact, photographs, threads, of_part(progress, f"quality of {name}"))
         except IntegrityError:
             raise
         except EnsharpenError as error:
@@ -182,10 +180,6 @@ def _frame(size: int | tuple[int, int] | None) -> tuple[int, int]:
     if height < 1 or width < 1:
         raise UsageError(f"size must be a positive number of pixels, or (height, width), got {size}")
     return height, width
-
-
-def _prefixed(report: Report, name: str) -> Report:
-    return lambda condition: report(f"quality of {name}, {condition}")
 
 
 def _quality(score: ConditionQuality, reference: float | None) -> ArtifactQuality:

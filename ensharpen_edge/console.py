@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from rich.text import Text
 
 from ensharpen_edge._version import __version__
 from ensharpen_edge.errors import EnsharpenError
-from ensharpen_edge.progress import Progress
+from ensharpen_edge.progress import Progress, as_text
 from ensharpen_edge.visible_text import visible
 
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
@@ -150,13 +150,13 @@ def progress(quiet: bool = False) -> Iterator[ProgressBar]:
 
 
 @contextmanager
-def status(text: str) -> Iterator[Callable[[str], None]]:
-    """Show what is going on, on a terminal's standard error; yields a function that says what is going on next.
+def status(text: str) -> Iterator[Progress]:
+    """Show what is going on, on a terminal's standard error; yields what says what is going on next.
 
     A `str` given to rich's own status is read as markup, and a folder's name may hold brackets.
     """
     with stderr().status(Text(harmless(text))) as shown:
-        yield lambda news: shown.update(Text(harmless(news)))
+        yield as_text(lambda news: shown.update(Text(harmless(news))))
 
 
 @contextmanager

@@ -26,6 +26,11 @@ def no_progress(doing: str, done: int = 0, total: int = 0) -> None:
     """Tell nobody: the default of every function that takes a `Progress`."""
 
 
+def of_part(progress: Progress, part: str) -> Progress:
+    """Return a progress that hands on what it is told, led by the part of the work that it is about, and a comma."""
+    return lambda doing, done=0, total=0: progress(f"{part}, {doing}", done, total)
+
+
 def as_text(tell: Callable[[str], None]) -> Progress:
     """Return a progress that hands `tell` one line of text at a time, such as "decoding 3/16"."""
 

@@ -14,7 +14,6 @@ from ensharpen_edge.export.command_options import with_target_options
 from ensharpen_edge.export.precision import PRECISIONS
 from ensharpen_edge.export.targets.options import Size, given_options
 from ensharpen_edge.export.targets.registry import TARGETS, read_options
-from ensharpen_edge.progress import as_text
 
 if TYPE_CHECKING:
     from ensharpen_edge.export.pipeline import ExportResult
@@ -170,7 +169,7 @@ def _export_each(request: ExportRequest, json_output: bool) -> None:
     for single in request.each():
         try:
             with status("starting") as tell:
-                result = export_model(single, as_text(tell))
+                result = export_model(single, tell)
         except (ParityError, QualityError) as error:
             folder = request.out / artifact_name(request.model, request.target, *single.precisions)
             console.print(f"no {folder.name} was written; report: {folder}.report.json")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ensharpen_edge.errors import BadInputError, EnsharpenError, OutOfMemoryError, UsageError
 from ensharpen_edge.imaging.decode import SUFFIXES
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.runtime.photo_result import PhotoResult
-from ensharpen_edge.runtime.pipeline import Progress, TileChoice
+from ensharpen_edge.runtime.pipeline import TileChoice
 from ensharpen_edge.runtime.sharpener import Sharpener
 
-__all__ = ["PhotoProgress", "PhotoResult", "output_paths", "prepare_folder", "process", "sharpen_files"]
-
-PhotoProgress = Callable[[Path, int, int], None]
-"""Called with (photograph, tiles done, tiles)."""
+__all__ = ["PhotoResult", "output_paths", "prepare_folder", "process", "sharpen_files"]
 
 
 def output_paths(photos: Sequence[Path], folder: Path, suffix: str | None, overwrite: bool = False) -> list[Path]:
@@ -71,7 +69,7 @@ def process(
     target: Path,
     *,
     tile: TileChoice = "auto",
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     overwrite: bool = False,
 ) -> PhotoResult:
     """Decode, sharpen and encode one photograph; a user error becomes part of the result.
@@ -98,7 +96,7 @@ def sharpen_files(
     suffix: str | None = None,
     tile: TileChoice = "auto",
     overwrite: bool = False,
-    progress: PhotoProgress | None = None,
+    progress: Progress = no_progress,
 ) -> Iterator[PhotoResult]:
     """Sharpen photographs into a folder. They are independent: a damaged one is a result with an error.
 
@@ -112,7 +110,7 @@ def sharpen_files(
         suffix: The format to write, e.g. `jpg`, or None for each source's own.
         tile: `auto`, `off`, or the side of tiles in pixels. It never changes the result.
         overwrite: Replace files that are in the folder. Sources, and files beside them, are never replaced.
-        progress: Called with (photograph, tiles done, tiles).
+        progress: Told which photograph is being sharpened, and how many of its tiles are done.
 
     Returns:
         An iterator that does the work: one result a photograph, in order.
@@ -127,11 +125,7 @@ def sharpen_files(
     pairs = zip(dict.fromkeys(sources), targets, strict=True)
     return (
         process(
-            sharpener, source, target, tile=tile, progress=_of_photo(progress, source), overwrite=overwrite
+            sharpener, source, target, tile=tile, progress=progress, overwrite=overwrite
         )
         for source, target in pairs
     )  # fmt: skip
-
-
-def _of_photo(progress: PhotoProgress | None, source: Path) -> Progress | None:
-    return None if progress is None else lambda done, total: progress(source, done, total)

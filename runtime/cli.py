@@ -122,9 +122,9 @@ class _TileBar:
         self._bar = bar
         self._task: TaskID | None = None
 
-    def update(self, source: Path, done: int, total: int) -> None:
+    def update(self, doing: str, done: int = 0, total: int = 0) -> None:
         if self._task is None:
-            self._task = self._bar.add_task(source.name, total=None)
+            self._task = self._bar.add_task(doing, total=None)
         self._bar.update(self._task, completed=done, total=total)
 
     def remove(self) -> None:

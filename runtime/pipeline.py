@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -15,6 +14,7 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, IoContract, ShapeContract
 from ensharpen_edge.errors import QualityError, UsageError
 from ensharpen_edge.imaging.photo import Photo
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.runtime.array_images import enlarge_alpha
 from ensharpen_edge.runtime.codes import Codes, codes_to_pixels, floats_to_pixels, pixels_to_codes
 from ensharpen_edge.runtime.engines.base import Batch, Runner
@@ -33,8 +33,6 @@ stay near the cache, so the time is that of the whole frame or better, and memor
 
 _BAND = 32
 """Rows that are rounded at a time."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def sharpen_frame(
     io: IoContract,
     plan: TilePlan,
     frame: FrameT,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     buffer: WindowBuffer | None = None,
 ) -> tuple[FrameT, Timing]:
     """Run a frame tile by tile.
@@ -146,7 +144,7 @@ def sharpen_frame(
         io: The artifact's I/O contract.
         plan: The plan that `plan_for` made for this frame's size.
         frame: (H, W, 3), code values (uint8), or float32 in [0, 1].
-        progress: Called with (tiles done, tiles).
+        progress: Told how many tiles are done.
         buffer: Memory to reuse; worth passing when several photographs have one size.
 
     Returns:
@@ -176,8 +174,7 @@ def sharpen_frame(
         pre += converted - start
         inside += returned - converted
         post += time.perf_counter() - returned
-        if progress:
-            progress(done, len(plan))
+        progress("sharpening", done, len(plan))
     window = plan.window
     return output, Timing(pre, inside, post, len(plan), len(plan) * window[0] * window[1])
 
@@ -197,7 +194,7 @@ def sharpen_photo(
     engine: Runner,
     photo: Photo,
     tile: TileChoice = "auto",
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     buffer: WindowBuffer | None = None,
 ) -> tuple[Photo, Timing]:
     """Sharpen a photograph; alpha, profile and EXIF are carried over, alpha is enlarged with the pixels.

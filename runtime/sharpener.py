@@ -18,13 +18,13 @@ from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import check_writable, to_image, write_photo
 from ensharpen_edge.imaging.photo import Photo
 from ensharpen_edge.imaging.views import check_views
+from ensharpen_edge.progress import Progress, no_progress, of_part
 from ensharpen_edge.runtime.array_images import ArrayImage
 from ensharpen_edge.runtime.engines.base import EngineFacts, Runner
 from ensharpen_edge.runtime.engines.registry import check_request, open_engine
 from ensharpen_edge.runtime.photo_result import PhotoResult
 from ensharpen_edge.runtime.pillow_images import array_of, image_like
 from ensharpen_edge.runtime.pipeline import (
-    Progress,
     TileChoice,
     Timing,
     WindowBuffer,
@@ -113,24 +113,20 @@ class Sharpener:
         return self._engine.facts
 
     @overload
-    def sharpen(self, image: PathLike, *, tile: TileChoice = ..., progress: Progress | None = ...) -> Image.Image: ...
+    def sharpen(self, image: PathLike, *, tile: TileChoice = ..., progress: Progress = ...) -> Image.Image: ...
 
     @overload
-    def sharpen(
-        self, image: Image.Image, *, tile: TileChoice = ..., progress: Progress | None = ...
-    ) -> Image.Image: ...
+    def sharpen(self, image: Image.Image, *, tile: TileChoice = ..., progress: Progress = ...) -> Image.Image: ...
 
     @overload
-    def sharpen(
-        self, image: NDArray[Any], *, tile: TileChoice = ..., progress: Progress | None = ...
-    ) -> NDArray[Any]: ...
+    def sharpen(self, image: NDArray[Any], *, tile: TileChoice = ..., progress: Progress = ...) -> NDArray[Any]: ...
 
     def sharpen(
         self,
         image: PathLike | Image.Image | NDArray[Any],
         *,
         tile: TileChoice = "auto",
-        progress: Progress | None = None,
+        progress: Progress = no_progress,
     ) -> Image.Image | NDArray[Any]:
         """Sharpen an image and return the same kind of image, enlarged where the network enlarges.
 
@@ -148,7 +144,7 @@ class Sharpener:
         Args:
             image: The image.
             tile: `auto`, `off`, or the side of tiles in pixels. It never changes the result.
-            progress: Called with (tiles done, tiles).
+            progress: Told how many tiles are done.
 
         Raises:
             UsageError: A mode, shape or dtype that is not known, a tile that the artifact does not take, or this
@@ -171,7 +167,7 @@ class Sharpener:
         return sharp
 
     def sharpen_photo(
-        self, photo: Photo, tile: TileChoice = "auto", progress: Progress | None = None
+        self, photo: Photo, tile: TileChoice = "auto", progress: Progress = no_progress
     ) -> tuple[Photo, Timing]:
         """Sharpen a decoded photograph; alpha, profile and EXIF are carried over.
 
@@ -187,7 +183,7 @@ class Sharpener:
         overwrite: bool = False,
         *,
         tile: TileChoice = "auto",
-        progress: Progress | None = None,
+        progress: Progress = no_progress,
     ) -> PhotoResult:
         """Sharpen a photograph from file to file, as `ensharpen-run` does: alpha, profile and EXIF are carried over.
 
@@ -196,7 +192,7 @@ class Sharpener:
             target: The file to write, whole or not at all; its ending chooses the format.
             overwrite: Replace a file that is there. The source itself is never replaced.
             tile: `auto`, `off`, or the side of tiles in pixels. It never changes the result.
-            progress: Called with (tiles done, tiles).
+            progress: Told how many tiles are done.
 
         Returns:
             Sizes, times, and notes on what was changed.
@@ -217,7 +213,7 @@ class Sharpener:
         decoded = time.perf_counter()
         check_writable(target)
         height, width, notes = photo.height, photo.width, photo.notes
-        sharp, timing = self.sharpen_photo(photo, tile, progress)
+        sharp, timing = self.sharpen_photo(photo, tile, of_part(progress, source.name))
         del photo  # a 48-megapixel source need not stay in memory while its result is encoded
         before_encode = time.perf_counter()
         notes += write_photo(sharp, target)
@@ -252,7 +248,7 @@ class Sharpener:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _sharpen_array(self, array: NDArray[Any], tile: TileChoice, progress: Progress | None) -> NDArray[Any]:
+    def _sharpen_array(self, array: NDArray[Any], tile: TileChoice, progress: Progress) -> NDArray[Any]:
         image = ArrayImage.of(array)
         plan = plan_for(self.artifact, image.frame.shape[0], image.frame.shape[1], tile)
         sharp, _ = sharpen_frame(  # type: ignore[type-var]  # one type or the other, known when it runs

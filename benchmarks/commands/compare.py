@@ -29,6 +29,7 @@ from ensharpen_edge.console import (
 )
 from ensharpen_edge.errors import UsageError
 from ensharpen_edge.files import check_destinations, write_file
+from ensharpen_edge.progress import of_part
 
 
 def compare(
@@ -89,7 +90,7 @@ def compare(
     check_destinations(junit, summary)
     request = gate.CompareRequest(base, head, (size, size), threads, samples, rules, tuple(data or ()))
     with status("comparing") as show:
-        result = gate.compare(request, lambda name: show(f"comparing {name}"))
+        result = gate.compare(request, of_part(show, "comparing"))
     if json_output:
         print_json([verdict.to_dict() for verdict in result.verdicts])
     else:

@@ -23,7 +23,7 @@ from ensharpen_edge.benchmarks.quality.scoring import DEGRADED
 from ensharpen_edge.benchmarks.quality.selection import Selection
 from ensharpen_edge.benchmarks.quality.suite_result import SuiteResult, difference, mean_text, retained
 from ensharpen_edge.benchmarks.quality.suites import FROM_FILE, SUITES
-from ensharpen_edge.console import Json, print_json, progress, stdout, table
+from ensharpen_edge.console import Json, print_json, show_progress, stdout, table
 from ensharpen_edge.files import check_destinations, write_file
 from ensharpen_edge.metrics.registry import METRICS
 
@@ -99,9 +99,8 @@ def quality(
         threads,
     )
     check_destinations(markdown, sheet)
-    with progress(quiet=json_output) as bar:
-        task = bar.add_task("photographs", total=None)
-        result = measure_quality(request, lambda done, total: bar.update(task, completed=done, total=total))
+    with show_progress(quiet=json_output) as tell:
+        result = measure_quality(request, tell)
     if json_output:
         print_json(result.to_dict())
     else:

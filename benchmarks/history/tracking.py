@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ensharpen_edge.benchmarks.speed.machine import NotComparableError
 from ensharpen_edge.benchmarks.speed.measurement import LatencyRequest, LatencyResult, measure_latency
 from ensharpen_edge.benchmarks.speed.subjects import find_artifacts
 from ensharpen_edge.files import check_destinations, distinct_names
+from ensharpen_edge.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,7 @@ class TrackedLatency:
             raise NotComparableError("nothing could be timed here", hint="time it on a machine that runs it")
 
 
-def track_latency(
-    request: LatencyRequest, history: HistoryRequest, progress: Callable[[str], None] = lambda _text: None
-) -> TrackedLatency:
+def track_latency(request: LatencyRequest, history: HistoryRequest, progress: Progress = no_progress) -> TrackedLatency:
     """Time artifacts, compare the times with a history, and add them to one.
 
     The history is read and its machine compared before anything is timed; what was timed is added before anything can

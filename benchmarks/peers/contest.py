@@ -23,6 +23,7 @@ from ensharpen_edge.benchmarks.speed.timing import Effort, Run, measure
 from ensharpen_edge.errors import EnsharpenError, unknown_name
 from ensharpen_edge.files import distinct_names
 from ensharpen_edge.metrics.registry import load_metrics
+from ensharpen_edge.progress import Progress, no_progress
 
 CONDITIONS = ("gaussian 1.6/2.55", "gaussian 2/2.55", "disk 2.5")
 """Names of the conditions that methods compete in, where no others are given."""
@@ -151,15 +152,13 @@ def _check_names(kind: str, names: Sequence[str], registry: Mapping[str, object]
             raise unknown_name(kind, name, registry)
 
 
-def run_contest(
-    contest: Contest, effort: Effort, progress: Callable[[str], None] = lambda _text: None
-) -> ContestResult:
+def run_contest(contest: Contest, effort: Effort, progress: Progress = no_progress) -> ContestResult:
     """Measure all methods on the same pixels, and time them in the same rounds.
 
     Args:
         contest: Methods and photographs.
         effort: How long to time.
-        progress: Called with a sentence about what is going on.
+        progress: Told what is going on.
 
     Raises:
         BadInputError: A file is no model, or a photograph is too small.
@@ -258,7 +257,7 @@ def _timed(model: OnnxModel, size: tuple[int, int]) -> Run:
 
 
 def _score(
-    contender: Contender, contest: Contest, progress: Callable[[str], None]
+    contender: Contender, contest: Contest, progress: Progress
 ) -> tuple[dict[str, float], dict[str, float], str]:
     psnr: dict[str, float] = {}
     ssim: dict[str, float] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +25,9 @@ from ensharpen_edge.errors import UsageError
 from ensharpen_edge.files import distinct_names
 from ensharpen_edge.imaging.views import check_views
 from ensharpen_edge.metrics.registry import METRICS, load_metrics
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.runtime.engines.registry import open_engine
 from ensharpen_edge.runtime.self_ensemble import SelfEnsemble
-
-Progress = Callable[[int, int], None]
-"""Called with the number of photographs measured so far, and of all."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ class QualityResult:
         }
 
 
-def measure_quality(request: QualityRequest, progress: Progress = lambda _done, _total: None) -> QualityResult:
+def measure_quality(request: QualityRequest, progress: Progress = no_progress) -> QualityResult:
     """Measure artifacts on degraded photographs and real pairs, beside the input and the best unsharp mask.
 
     Raises:
@@ -165,4 +163,4 @@ class _Count:
 
     def advance(self) -> None:
         self._done += 1
-        self._progress(self._done, self._total)
+        self._progress("photographs", self._done, self._total)

@@ -65,7 +65,7 @@ def evaluate(
     pairs: Iterable[Pair],
     methods: Mapping[str, Method],
     measures: dict[str, Measure],
-    progress: Callable[[], None] = lambda: None,
+    advance: Callable[[], None] = lambda: None,
     oracles: Mapping[str, Mapping[str, Method]] = {},
     masks: Mapping[str, Method] | None = None,
 ) -> list[Score]:
@@ -75,7 +75,7 @@ def evaluate(
         pairs: Photographs.
         methods: Methods by name.
         measures: Measures by metric; the first must be one where higher is better.
-        progress: Called after each photograph.
+        advance: Called after each photograph.
         oracles: Methods by name and setting; the best setting of each counts, as it does for the unsharp mask.
         masks: Unsharp masks by setting; None takes `unsharp_methods()`, and without any the unsharp mask is left out.
 
@@ -103,7 +103,7 @@ def evaluate(
                     rows[name, setting][metric].append(measure(output, target, data_range=1.0))
                 except ValueError as error:
                     raise BadInputError(f"{pair.name}: {metric} cannot be measured ({error})") from error
-        progress()
+        advance()
     scores = [
         Score(name, {metric: tuple(v) for metric, v in values.items()}, setting)
         for (name, setting), values in rows.items()

@@ -72,7 +72,7 @@ class SuiteRun:
         self,
         methods: Mapping[str, Method],
         measures: dict[str, Measure],
-        progress: Callable[[], None] = lambda: None,
+        advance: Callable[[], None] = lambda: None,
         oracles: Sequence[str] = (),
     ) -> SuiteResult:
         """Measure every condition.
@@ -80,7 +80,7 @@ class SuiteRun:
         Args:
             methods: Methods by name.
             measures: Measures by metric; the first must be one where higher is better.
-            progress: Called after each photograph of each condition.
+            advance: Called after each photograph of each condition.
             oracles: Names of classical methods that are told the kernel, where there is one.
 
         Raises:
@@ -93,7 +93,7 @@ class SuiteRun:
                     condition.pairs(),
                     condition.blind(methods),
                     measures,
-                    progress,
+                    advance,
                     oracle_methods(oracles, condition.kernel),
                     condition.blind(unsharp_methods()),
                 )

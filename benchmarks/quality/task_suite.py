@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ensharpen_edge.benchmarks.quality.suites import SUITES, degraded_pairs
 from ensharpen_edge.files import distinct_names
 from ensharpen_edge.imaging.photo_folder import photo_files
 from ensharpen_edge.metrics.registry import load_metrics
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.runtime.engines.registry import open_engine
 
 _SUITE_OF_TASK = {"denoise": "noise", "upscale2": "upscale2", "upscale4": "upscale4"}
@@ -41,7 +42,7 @@ def measure_conditions(
     artifact: Artifact,
     folders: Sequence[Path],
     threads: int = 0,
-    progress: Callable[[str], None] = lambda _condition: None,
+    progress: Progress = no_progress,
 ) -> tuple[ConditionQuality, ...]:
     """Measure every condition of the suite of the artifact's task on every folder.
 
@@ -49,7 +50,7 @@ def measure_conditions(
         artifact: An opened artifact.
         folders: Folders of sharp photographs.
         threads: CPU threads of the engine; 0 for `OMP_NUM_THREADS`, or all cores.
-        progress: Called with the name of each condition.
+        progress: Told the name of each condition.
 
     Raises:
         BadInputError: A folder holds no photographs, or one of them cannot be read.

@@ -19,6 +19,7 @@ from ensharpen_edge.benchmarks.regression.decision import (
 from ensharpen_edge.benchmarks.speed.subjects import find_artifacts, open_subjects
 from ensharpen_edge.benchmarks.speed.timing import REST, Effort, measure
 from ensharpen_edge.errors import MissingToolError, QualityError, UsageError
+from ensharpen_edge.progress import Progress, no_progress
 
 Quality = Callable[[Artifact], dict[str, float]]
 """Function that returns the mean PSNR of an artifact by condition, dB."""
@@ -101,7 +102,7 @@ def compare_versions(
     effort: Effort,
     rules: GateRules,
     quality: Quality = gate_quality,
-    progress: Callable[[str], None] = lambda _name: None,
+    progress: Progress = no_progress,
 ) -> list[Verdict]:
     """Return a verdict for every benchmark of either version.
 
@@ -112,7 +113,7 @@ def compare_versions(
         effort: How long to measure.
         rules: Limits of what is tolerated.
         quality: Measures the quality of an artifact.
-        progress: Called with the name of each benchmark.
+        progress: Told the name of each benchmark.
 
     Raises:
         IntegrityError: An artifact is damaged.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ensharpen_edge.benchmarks.regression.measured_quality import measured_quali
 from ensharpen_edge.benchmarks.speed.machine import NotComparableError
 from ensharpen_edge.errors import EnsharpenError, ExitCode, UsageError
 from ensharpen_edge.imaging.photo_folder import photo_files
+from ensharpen_edge.progress import Progress, no_progress
 
 
 class RegressionError(EnsharpenError):
@@ -97,12 +97,12 @@ def check_samples(samples: int) -> None:
         raise UsageError(f"--samples {samples}: ranks need {FEWEST_SAMPLES} a side")
 
 
-def compare(request: CompareRequest, progress: Callable[[str], None] = lambda _name: None) -> Comparison:
+def compare(request: CompareRequest, progress: Progress = no_progress) -> Comparison:
     """Compare two versions; both are measured here, interleaved.
 
     Args:
         request: Both versions and the limits.
-        progress: Called with the name of each benchmark.
+        progress: Told the name of each benchmark.
 
     Raises:
         IntegrityError: An artifact is damaged, or a path does not exist.

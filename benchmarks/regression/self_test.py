@@ -91,7 +91,7 @@ def try_gate(
     effort: Effort,
     rules: GateRules,
     trials: int,
-    progress: Callable[[], None] = lambda: None,
+    advance: Callable[[], None] = lambda: None,
 ) -> TrialResult:
     """Compare an artifact with itself, and with itself slowed down, again and again; one thread.
 
@@ -103,7 +103,7 @@ def try_gate(
         effort: How long to measure.
         rules: Limits; a budget does not count.
         trials: Number of trials of either kind.
-        progress: Called after each trial.
+        advance: Called after each trial.
 
     Raises:
         UsageError: The artifact cannot be timed here.
@@ -124,7 +124,7 @@ def try_gate(
             ratios[kind].append(verdict.shift.ratio if verdict.shift else 1.0)
             alarms += kind == 0 and verdict.outcome is not Outcome.SAME
             found += kind == 1 and verdict.outcome is Outcome.SLOWER
-            progress()
+            advance()
     seconds = time.perf_counter() - start
     return TrialResult(trials, alarms, found, tuple(ratios[0]), tuple(ratios[1]), slowdown, median(noises), seconds)
 

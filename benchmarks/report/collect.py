@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
 from ensharpen_edge.files import distinct_names
 from ensharpen_edge.judging.scores import truth_psnr
 from ensharpen_edge.metrics.psnr import psnr
+from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.runtime.codes import floats_to_pixels
 from ensharpen_edge.runtime.engines.registry import open_engine
 
@@ -107,7 +108,7 @@ def collect(
     threads: int,
     effort: Effort,
     shown: int = 3,
-    progress: Callable[[str], None] = lambda _text: None,
+    progress: Progress = no_progress,
 ) -> Report:
     """Measure quality and speed of artifacts; what cannot be measured here is noted, nothing is dropped.
 
@@ -118,7 +119,7 @@ def collect(
         threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         effort: How long to time.
         shown: Number of photographs that are shown.
-        progress: Called with a sentence about what is going on.
+        progress: Told what is going on.
 
     Raises:
         UsageError: There are no photographs.
@@ -133,7 +134,7 @@ def collect(
     artifacts = find_artifacts(artifacts)
     progress("timing")
     rows, idle = compare_latency(
-        artifacts, size, threads, effort, progress=lambda done: progress(f"timing, round {done}")
+        artifacts, size, threads, effort, after_round=lambda done: progress(f"timing, round {done}")
     )
     timed, notes = {row.name: row for row in rows}, {entry.name: entry.reason for entry in idle}
     pictures: dict[str, list[F32]] = {}

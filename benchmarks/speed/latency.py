@@ -115,7 +115,7 @@ def compare_latency(
     threads: int,
     effort: Effort,
     details: bool = True,
-    progress: Callable[[int], None] = lambda _rounds: None,
+    after_round: Callable[[int], None] = lambda _rounds: None,
 ) -> tuple[list[Latency], list[NotRun]]:
     """Run every artifact once per round, so that all of them see the same machine.
 
@@ -125,7 +125,7 @@ def compare_latency(
         threads: CPU threads; 0 for `OMP_NUM_THREADS`, or all cores.
         effort: How long to measure.
         details: Whether to measure where a photograph's time goes, and memory.
-        progress: Called with the number of finished rounds.
+        after_round: Called with the number of finished rounds.
 
     Returns:
         Times of the artifacts that run, and the artifacts that cannot be timed here.
@@ -137,7 +137,7 @@ def compare_latency(
     if not artifacts:
         raise UsageError("latency needs at least one artifact")
     with open_subjects(artifacts, size, threads, distinct_names(artifacts)) as (subjects, others):
-        seconds = measure([subject.run for subject in subjects], effort, progress=progress)
+        seconds = measure([subject.run for subject in subjects], effort, after_round=after_round)
         splits = [time_split(subject) if details else None for subject in subjects]
     rows = []
     for subject, taken, split in zip(subjects, seconds, splits, strict=True):

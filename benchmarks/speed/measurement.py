@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ensharpen_edge.benchmarks.speed.machine import Fingerprint, MachineState, f
 from ensharpen_edge.benchmarks.speed.operator_times import has_operator_times, operator_times
 from ensharpen_edge.benchmarks.speed.subjects import NotRun, find_artifacts
 from ensharpen_edge.files import distinct_names
+from ensharpen_edge.progress import Progress, no_progress
 
 _PROFILED_RUNS = 15
 
@@ -72,12 +72,12 @@ class LatencyResult:
         }
 
 
-def measure_latency(request: LatencyRequest, progress: Callable[[str], None] = lambda _text: None) -> LatencyResult:
+def measure_latency(request: LatencyRequest, progress: Progress = no_progress) -> LatencyResult:
     """Time artifacts, interleaved: every round runs each of them once.
 
     Args:
         request: Artifacts and options.
-        progress: Called with a sentence about what is going on.
+        progress: Told what is going on.
 
     Raises:
         UsageError: No artifacts, or no rounds.

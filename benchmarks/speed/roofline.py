@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ensharpen_edge.benchmarks.speed.statistics import summarize
 from ensharpen_edge.benchmarks.speed.subjects import timed_size
 from ensharpen_edge.benchmarks.speed.timing import Effort, measure
 from ensharpen_edge.errors import require
+from ensharpen_edge.progress import Progress, no_progress, of_part
 
 DENSE, POINTWISE, DEPTHWISE = "dense 3x3", "pointwise", "depthwise 3x3"
 FLOAT, CODES = "fp32", "int8"
@@ -130,7 +130,7 @@ class Roofline:
         }
 
 
-def measure_roofline(request: RooflineRequest, progress: Callable[[str], None] = lambda _text: None) -> Roofline:
+def measure_roofline(request: RooflineRequest, progress: Progress = no_progress) -> Roofline:
     """Measure this machine's peaks, then every layer of a network against what they allow.
 
     Raises:
@@ -140,12 +140,12 @@ def measure_roofline(request: RooflineRequest, progress: Callable[[str], None] =
     """
     artifact = Artifact.open(request.artifact)
     size = timed_size(artifact, request.size)
-    peaks = measure_peaks(request.threads, lambda text: progress(f"peak of {text}"))
+    peaks = measure_peaks(request.threads, of_part(progress, "peaks"))
     progress("timing layers")
     return Roofline(size, peaks, tuple(layer_roofs(artifact, size, peaks, request.rounds)))
 
 
-def measure_peaks(threads: int, progress: Callable[[str], None] = lambda _text: None) -> Peaks:
+def measure_peaks(threads: int, progress: Progress = no_progress) -> Peaks:
     """Return the best rates over several widths, each a few layers deep.
 
     Raises:

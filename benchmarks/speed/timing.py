@@ -46,7 +46,7 @@ def measure(
     subjects: Sequence[Run],
     effort: Effort,
     clock: Clock = time.perf_counter,
-    progress: Callable[[int], None] = lambda _rounds: None,
+    after_round: Callable[[int], None] = lambda _rounds: None,
 ) -> list[tuple[float, ...]]:
     """Return the seconds of every sample, by subject.
 
@@ -56,7 +56,7 @@ def measure(
         subjects: Functions to time; each call is one run.
         effort: How long to measure.
         clock: Function that returns seconds.
-        progress: Called with the number of finished rounds.
+        after_round: Called with the number of finished rounds.
     """
     for subject in subjects:
         _warm_up(subject, clock)
@@ -68,7 +68,7 @@ def measure(
                 time.sleep(effort.rest)
             samples[index].append(_fastest(subjects[index], effort.repeats, clock))
         order.reverse()
-        progress(done)
+        after_round(done)
         if done >= effort.fewest and all(narrow(taken, effort.precision) for taken in samples):
             break
     return [tuple(taken) for taken in samples]

@@ -37,7 +37,7 @@ def test_good_photographs_beside_bad_ones(sharpener, inputs, tmp_path):
     assert not seen, "nothing is done before a result is asked for"
     first = next(results)
     assert first.output == tmp_path / "out" / "a.webp"
-    assert {source for source, _, _ in seen} == {inputs / "a.png"}
+    assert {doing for doing, _, _ in seen} == {"a.png, sharpening"}
     assert seen[-1][1] == seen[-1][2] == first.timing.tiles > 1
     bad, last = results
     assert isinstance(bad.error, BadInputError)
