@@ -16,7 +16,7 @@ STAGES := benchmarks calibration export runtime
 SOURCES := $(shell find ensharpen_edge $(STAGES) -type f ! -name '*.pyc') pyproject.toml setup.py constraints.txt
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo dev check test lint gpu-check clean
+.PHONY: demo dev check test lint fast-tests all-tests gpu-check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ensharpen-export --target onnx --model nano --precision fp32 --out build
@@ -24,10 +24,17 @@ demo: $(VENV)/.demo
 
 dev: $(VENV)/.dev
 
-check: lint
+# Types are checked on one core: the tests begin beside it.
+check: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs=2 lint fast-tests
+
+test: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs=2 lint all-tests
+
+fast-tests: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
 
-test: lint
+all-tests: $(VENV)/.dev
 	$(PYTEST) --durations=15
 
 lint: $(VENV)/.dev

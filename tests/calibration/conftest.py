@@ -22,7 +22,7 @@ def graph(artifact: Artifact) -> FloatGraph:
 
 @pytest.fixture(scope="session")
 def settings(photo_folder: Path) -> CalibrationSettings:
-    return CalibrationSettings(photo_folder, 24, 96, allow_few=True, mix=MIXES["soft"])
+    return CalibrationSettings(photo_folder, 24, 64, allow_few=True, mix=MIXES["soft"])
 
 
 @pytest.fixture(scope="session")

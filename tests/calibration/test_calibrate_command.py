@@ -22,7 +22,7 @@ def cache(tmp_path_factory):
 
 
 def test_command_writes_a_table_that_loads(command, artifact, photo_folder, cache, tmp_path):
-    arguments = (artifact.path, "--data", photo_folder, "-n", 8, "--crop", 64, "--allow-few", "--cache", cache)
+    arguments = (artifact.path, "--data", photo_folder, "-n", 8, "--crop", 40, "--allow-few", "--cache", cache)
     done = command("ensharpen-calibrate", *arguments, "--out", tmp_path / "a", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -30,6 +30,7 @@ def test_command_writes_a_table_that_loads(command, artifact, photo_folder, cach
     assert report["key"] == table.provenance.key
     assert report["crops"] == len(table.choices) == 8
     assert report["tensors"] == len(table.histograms) > 50
+    assert "int8" in report["plan"]["layers"].values()
     assert table.provenance.weights == artifact.manifest.source["checkpoint_sha256"]
     image = table.histograms["image"]
     assert 0.0 <= image.low < image.high <= 1.0

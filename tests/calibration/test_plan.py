@@ -89,7 +89,7 @@ def test_the_ladders_photographs_are_looked_at(planning):
     """An export is compared with float on them: a plan that fails there would be made in vain."""
     bundled = [image for image in planning.others if image.name.startswith("kodak")]
     assert len(bundled) == (5 + len(WINDOWS)) * len(bundled_photos())
-    assert {image.degraded.shape[2:] for image in bundled} == {(96, 96), *WINDOWS}
+    assert {image.degraded.shape[2:] for image in bundled} == {(64, 64), *WINDOWS}
     sharp = dict(bundled_photos())["kodak23"][80:176, 80:176]
     centre = next(image for image in bundled if image.name == "kodak23 at 80, 80")
     assert np.array_equal(np.rint(255 * centre.degraded[0].transpose(1, 2, 0)).astype(np.uint8), sharp)

@@ -17,7 +17,7 @@ from ensharpen_edge.runtime.engines.registry import open_engine
 
 pytestmark = pytest.mark.slow
 
-FEW = ("-n", 24, "--crop", 96, "--allow-few")
+FEW = ("-n", 24, "--crop", 64, "--allow-few")
 
 
 @pytest.fixture(scope="module")

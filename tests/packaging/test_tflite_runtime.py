@@ -37,11 +37,12 @@ print(json.dumps(result))
 @pytest.fixture(scope="module")
 def old_python(tmp_path_factory, distributions, run) -> Path:
     folder = tmp_path_factory.mktemp("tflite-runtime")
-    venv.create(folder, with_pip=True)
-    binaries = folder / "bin"
-    run(binaries / "pip", "install", "-q", "tflite-runtime==2.14.0", "numpy<2", "pillow")
-    run(binaries / "pip", "install", "-q", "--no-deps", distributions["wheel"])
-    return binaries / "python"
+    venv.create(folder)
+    python = folder / "bin" / "python"
+    install = (sys.executable, "-m", "pip", "--python", python, "install", "-q")
+    run(*install, "tflite-runtime==2.14.0", "numpy<2", "pillow")
+    run(*install, "--no-deps", distributions["wheel"])
+    return python
 
 
 def test_both_runtimes_give_the_same_pictures(old_python, shipped_export, run, tmp_path):

@@ -114,7 +114,7 @@ def test_tensorboard_holds_curves_and_pictures(finished):
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(command, named_folder, recipe, cache, tmp_path):
     """kill -9 in the middle: the resumed run ends with the very weights of an uninterrupted one."""
-    settings = ("--data", named_folder, "--config", recipe, "--steps", 150, "--cache", cache, "--threads", 1, SILENT)
+    settings = ("--data", named_folder, "--config", recipe, "--steps", 100, "--cache", cache, "--threads", 1, SILENT)
     whole = command("ensharpen-train", *settings, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     run = tmp_path / "cut"

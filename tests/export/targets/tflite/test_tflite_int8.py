@@ -16,7 +16,7 @@ from ensharpen_edge.runtime.pipeline import plan_for, sharpen_frame
 
 pytestmark = pytest.mark.slow
 
-FEW = ("-n", 24, "--crop", 96, "--allow-few")
+FEW = ("-n", 24, "--crop", 64, "--allow-few")
 PLAN = shipped_calibration("nano") / "plan-tflite.json"
 LOOSE = ("--min-agreement", 30, "--min-retained", 0.5, "--max-drop", 1)
 

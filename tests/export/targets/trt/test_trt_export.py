@@ -22,7 +22,7 @@ from ensharpen_edge.runtime.engines.registry import open_engine
 
 pytestmark = pytest.mark.slow
 
-FEW = ("-n", 24, "--crop", 96, "--allow-few")
+FEW = ("-n", 24, "--crop", 64, "--allow-few")
 GRAPHS = {"fp32": 17, "fp16": 17, "int8": 17, "int8-dense": 17, "int8-fp16": 19, "int8-fp16-dense": 19}
 
 
