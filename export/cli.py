@@ -97,6 +97,10 @@ def export(
         float | None,
         typer.Option(min=0, help="Largest mean loss of PSNR the gate allows, dB. Default: 0.05; trained int8: 0.15."),
     ] = None,
+    max_photo_drop: Annotated[
+        float | None,
+        typer.Option(min=0, help="The same on any photograph, dB. Default: none; trained int8: 0.5."),
+    ] = None,
     min_retained: Annotated[
         float | None,
         typer.Option(
@@ -150,7 +154,7 @@ def export(
         sizes[0] if sizes else None,
         tuple(data or ()),
         drill,
-        GateLimits(mean_drop=max_drop, retained=min_retained, agreement=min_agreement),
+        GateLimits(mean_drop=max_drop, retained=min_retained, agreement=min_agreement, photo_drop=max_photo_drop),
         quantization,
         image,
         read_options(target, given_options(own, sizes[1:])),

@@ -194,4 +194,5 @@ def result_dict(result: ExportResult) -> dict[str, object]:
         "parity": result.parity.to_dict(),
         "gate": result.gate.to_dict(),
         "quantization": result.artifact.manifest.quantization,
+        **({"trained": result.trained.to_dict()} if result.trained else {}),
     }

@@ -22,8 +22,9 @@ from ensharpen_edge.metrics.retained_gain import retained_gain
 MEAN_DROP, RETAINED = 0.05, 0.98
 """Largest mean loss of PSNR in any condition, dB, and smallest share of the gain that is kept, where none are given."""
 
-TRAINED_DROP, TRAINED_RETAINED = 0.15, 0.94
-"""The same limits for networks trained in 8 bits: the gate's photographs are few, and cleaner than most."""
+TRAINED_DROP, TRAINED_RETAINED, TRAINED_PHOTO_DROP = 0.15, 0.94, 0.5
+"""The same limits for networks trained in 8 bits, and the largest loss on any photograph, dB: the photographs of the gate
+are few, and cleaner than most."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class GateLimits:
         agreement: Smallest PSNR between export and student on any photograph, dB, or None for the precision's own
             (`Precision.agreement`).
         block: The same in any block of 16x16 pixels (`Precision.block_agreement`).
+        photo_drop: Largest loss of PSNR against ground truth on any photograph, dB; None for `TRAINED_PHOTO_DROP` of a
+            network trained in 8 bits, and for no such limit of others, which agree with their student everywhere.
     """
 
     mean_drop: float | None = None
@@ -70,14 +73,19 @@ class GateLimits:
     identity_floor: float = 30.0
     agreement: float | None = None
     block: float | None = None
+    photo_drop: float | None = None
 
     def of_trained(self) -> GateLimits:
         """Return the limits of a network that was trained in 8 bits, where none are given.
 
         It is another network than the float one, judged by the truth: it need not agree with it to any PSNR.
         """
-        drop = TRAINED_DROP if self.mean_drop is None else self.mean_drop
-        return replace(self, mean_drop=drop, retained=TRAINED_RETAINED if self.retained is None else self.retained)
+        return replace(
+            self,
+            mean_drop=TRAINED_DROP if self.mean_drop is None else self.mean_drop,
+            retained=TRAINED_RETAINED if self.retained is None else self.retained,
+            photo_drop=TRAINED_PHOTO_DROP if self.photo_drop is None else self.photo_drop,
+        )
 
     def of_precision(self, precision: str) -> GateLimits:
         """With the precision's own limits where none are given; a smaller agreement lowers that of a block, too."""
@@ -198,6 +206,12 @@ def check_quality(report: GateReport, limits: GateLimits) -> None:
     """
     for condition in report.conditions:
         _check_condition(condition, report, limits)
+    poorest = max(report.scores, key=lambda s: s.student - s.exported)
+    if limits.photo_drop is not None and not poorest.student - poorest.exported <= limits.photo_drop:
+        raise QualityError(
+            f"the export loses {poorest.student - poorest.exported:.2f} dB on {poorest.name} ({poorest.condition}), "
+            f"allowed {limits.photo_drop:g}"
+        )
     closest = min(report.scores, key=lambda s: s.agreement)
     if limits.agreement is not None and not closest.agreement >= limits.agreement:
         raise QualityError(

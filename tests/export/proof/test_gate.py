@@ -12,7 +12,7 @@ from ensharpen_edge.calibration.photo_choice import choose_crops
 from ensharpen_edge.calibration.settings import CalibrationSettings
 from ensharpen_edge.data.cache import load_photos
 from ensharpen_edge.errors import BadInputError, ParityError, QualityError
-from ensharpen_edge.export.proof.gate import GateLimits, check_quality, score_pairs
+from ensharpen_edge.export.proof.gate import TRAINED_PHOTO_DROP, GateLimits, check_quality, score_pairs
 from ensharpen_edge.export.proof.gate_photos import gate_pairs, refuse_calibrated
 from ensharpen_edge.export.proof.large_window import check_large_window
 from ensharpen_edge.models.student_network import find_network
@@ -59,6 +59,24 @@ def test_the_retained_gain_is_a_limit_of_its_own(student, pairs):
     assert 0.9 < report.retained < 0.98
     with pytest.raises(QualityError, match="retains"):
         check_quality(report, GateLimits(mean_drop=1.0))
+
+
+def test_a_photograph_may_be_held_to_a_limit_of_its_own(student, pairs):
+    first = pairs[0].degraded
+
+    def fails_once(batch):
+        return 0.97 * student(batch) + 0.03 * batch if batch is first else student(batch)
+
+    report = score_pairs(student, fails_once, pairs)
+    lost = report.scores[0].student - report.scores[0].exported
+    assert 0 < lost == max(score.student - score.exported for score in report.scores)
+    loose = GateLimits(mean_drop=1.0, retained=0.5, photo_drop=lost + 0.001)
+    check_quality(report, loose)
+    with pytest.raises(QualityError, match=f"loses {lost:.2f} dB on {report.scores[0].name}"):
+        check_quality(report, replace(loose, photo_drop=lost - 0.001))
+    assert GateLimits().of_precision("fp32").photo_drop is None
+    assert GateLimits().of_trained().photo_drop == TRAINED_PHOTO_DROP
+    assert GateLimits(photo_drop=0.2).of_trained().photo_drop == 0.2
 
 
 def test_a_student_that_ruins_sharp_photographs_is_not_released(student, pairs):
