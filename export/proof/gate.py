@@ -23,8 +23,8 @@ MEAN_DROP, RETAINED = 0.05, 0.98
 """Largest mean loss of PSNR in any condition, dB, and smallest share of the gain that is kept, where none are given."""
 
 TRAINED_DROP, TRAINED_RETAINED, TRAINED_PHOTO_DROP = 0.15, 0.94, 0.5
-"""The same limits for networks trained in 8 bits, and the largest loss on any photograph, dB: the photographs of the gate
-are few, and cleaner than most."""
+"""The same limits for networks trained in 8 bits, and the largest loss on any photograph, dB: the gate has few
+photographs, and they are cleaner than most."""
 
 
 @dataclass(frozen=True)
