@@ -50,6 +50,7 @@ def load(
     *,
     self_ensemble: int = 1,
     cuda_backend: str | None = None,
+    self_test: bool | None = None,
 ) -> Sharpener:
     """Open an artifact, ready to sharpen photographs. Close it, or use it in a `with` block.
 
@@ -61,6 +62,8 @@ def load(
         threads: CPU threads; 0 takes OMP_NUM_THREADS, or all cores.
         self_ensemble: 1, or the mean of 2, 4 or 8 mirrored and turned views.
         cuda_backend: How TensorRT engines reach CUDA (`cuda.bindings`, `cudart`, `pycuda`); None takes the first found.
+        self_test: Replay the artifact's golden image on this device first: None where this machine has not passed with
+            this artifact and engine before, True in any case, False never.
 
     Returns:
         An object with `sharpen(image)`, which returns what it is given (a path or PIL image gives a PIL image; uint8,
@@ -70,11 +73,20 @@ def load(
     Raises:
         IntegrityError: There is no artifact, or a file of it is missing, altered or cannot be loaded.
         MissingToolError: The engine, or its part for the device, is not installed or does not start.
+        ParityError: This device computes something else than the file says.
         UsageError: An unknown engine or device, or an option that the engine does not take.
     """
     from ensharpen_edge.runtime import sharpener
 
-    return sharpener.load(artifact, engine, device, threads, self_ensemble=self_ensemble, cuda_backend=cuda_backend)
+    return sharpener.load(
+        artifact,
+        engine,
+        device,
+        threads,
+        self_ensemble=self_ensemble,
+        cuda_backend=cuda_backend,
+        self_test=self_test,
+    )
 
 
 def export(

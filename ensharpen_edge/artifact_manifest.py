@@ -139,6 +139,24 @@ class FileTraits:
 
 
 @dataclass(frozen=True)
+class GoldenLimits:
+    """How a device's output for the golden image may differ from the expected one.
+
+    Attributes:
+        agreement: Smallest PSNR between the two, dB; where a manifest does not say, that of the loosest precision.
+        score_drop: How much worse than the expected output it may be against the truth, dB, where the golden vectors
+            hold the truth; else None.
+    """
+
+    agreement: float = 44.0
+    score_drop: float | None = None
+
+    def __post_init__(self) -> None:
+        drop = 0.0 if self.score_drop is None else self.score_drop
+        _require(_finite(self.agreement, drop), f"limits of the golden image {self.agreement}, {self.score_drop}")
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Description of an artifact; `manifest.json` holds these fields and a digest of them.
 
@@ -150,6 +168,7 @@ class Manifest:
         traits, io, shape: The contracts above.
         source: The checkpoint it came from (sha256, configuration, training data).
         files: sha256 of every file of the folder but the manifest.
+        golden: How a device's output for the golden image may differ.
         calibration_key: Key of the calibration table, for quantized artifacts.
         quantization: How it was quantized, and which layers were not.
         graph: Make of the file: operators, who runs them, the oldest runtime.
@@ -168,6 +187,7 @@ class Manifest:
     shape: ShapeContract
     source: dict[str, Any]
     files: dict[str, str] = field(default_factory=dict)
+    golden: GoldenLimits = GoldenLimits()
     calibration_key: str | None = None
     quantization: dict[str, Any] = field(default_factory=dict)
     graph: dict[str, Any] = field(default_factory=dict)
@@ -211,6 +231,7 @@ class Manifest:
                     "traits": _contract(FileTraits, body["traits"]),
                     "io": _contract(IoContract, body["io"]),
                     "shape": _contract(ShapeContract, body["shape"]),
+                    "golden": _contract(GoldenLimits, body.get("golden", {})),
                 }
             )
         except (TypeError, KeyError) as error:

@@ -51,7 +51,7 @@ class MissingToolError(EnsharpenError):
 
 
 class ParityError(EnsharpenError):
-    """An exported graph does not compute what the network computes."""
+    """An exported graph does not compute what the network computes, or a device not what the file says."""
 
     exit_code = ExitCode.PARITY
 

@@ -76,6 +76,11 @@ def write_file(path: Path, content: bytes) -> None:
         raise BadInputError(f"{path}: cannot be written ({error})") from error
 
 
+def cache_folder(name: str) -> Path:
+    """Return `$XDG_CACHE_HOME/ensharpen-edge/NAME`, by default below `~/.cache`; it need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ensharpen-edge" / name
+
+
 def sha256_of(path: Path) -> str:
     """Return the sha256 of a file's bytes, hexadecimal."""
     digest = hashlib.sha256()

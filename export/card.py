@@ -5,8 +5,6 @@ from __future__ import annotations
 from ensharpen_edge.artifact_manifest import Manifest
 from ensharpen_edge.export.descriptions import describe_task
 from ensharpen_edge.export.feeding import Feeding, FileSizes
-from ensharpen_edge.export.precision import find_precision
-from ensharpen_edge.export.proof.trained import LARGE_WINDOW
 from ensharpen_edge.models.network import NetworkFacts
 
 
@@ -56,13 +54,13 @@ def _agreement(manifest: Manifest) -> str:
 
 
 def _device_advice(manifest: Manifest) -> str:
-    if "trained" in manifest.quantization:
+    limits = manifest.golden
+    if limits.score_drop is not None:
         return (
-            f"Integer kernels round elsewhere: a device should agree to {LARGE_WINDOW:.0f} dB, and score as the "
-            "expected output does against the truth, which `golden/` holds as well."
+            f"Integer kernels round elsewhere: a device should agree to {limits.agreement:.0f} dB, and score within "
+            f"{limits.score_drop:g} dB of the expected output against the truth, which `golden/` holds as well."
         )
-    agreement = find_precision(manifest.precision).device_agreement
-    return f"A device adds up in another order: it should agree to {agreement:.0f} dB."
+    return f"A device adds up in another order: it should agree to {limits.agreement:.0f} dB."
 
 
 def _sizes(manifest: Manifest) -> FileSizes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +39,7 @@ def parse_tile(text: str) -> TileChoice:
 @app.command()
 def run(
     artifact: Annotated[Path, typer.Argument(help="Artifact folder, as ensharpen-export writes it.")],
-    photos: Annotated[list[Path], typer.Argument(help="Photographs: JPEG, PNG, WebP, TIFF.")],
+    photos: Annotated[list[Path] | None, typer.Argument(help="Photographs: JPEG, PNG, WebP, TIFF.")] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("sharp"),
     tile: Annotated[
         str, typer.Option(help="'auto', 'off', or tile side in pixels. Never changes the result.")
@@ -62,6 +64,13 @@ def run(
     self_ensemble: Annotated[
         int, typer.Option(help="Average 2, 4 or 8 mirrored and turned views: sharper, and so many times slower.")
     ] = 1,
+    self_test: Annotated[
+        bool | None,
+        typer.Option(
+            help="Replay the artifact's golden image on this device first, or never; photographs may be left out then. "
+            "Default: once for each artifact, engine and machine."
+        ),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
     version: Version = False,
 ) -> None:
@@ -75,18 +84,32 @@ def run(
       ensharpen-run build/nano-onnx-fp32 holiday.jpg
 
       ensharpen-run build/nano-onnx-fp32 *.jpg -o sharp --tile 512 --threads 2 --json
+
+      ensharpen-run build/nano-onnx-fp32 --self-test
     """
-    choice = parse_tile(tile)
+    choice, photos = parse_tile(tile), photos or []
+    if not photos and not self_test:
+        raise UsageError("no photographs were given", hint="name some, or add --self-test to try the device alone")
     count = len(output_paths(photos, output, format, overwrite))  # mistakes in names show before a file is opened
     results: list[PhotoResult] = []
     with (
-        load(artifact, engine, device, threads, self_ensemble=self_ensemble, cuda_backend=cuda_backend) as sharpener,
+        load(
+            artifact,
+            engine,
+            device,
+            threads,
+            self_ensemble=self_ensemble,
+            cuda_backend=cuda_backend,
+            self_test=self_test,
+        ) as sharpener,
         progress(quiet=json_output) as bar,
     ):
         tiles = _TileBar(bar)
-        work = sharpen_files(
-            sharpener, photos, output, suffix=format, tile=choice, overwrite=overwrite, progress=tiles.update
-        )
+        work: Iterable[PhotoResult] = ()
+        if photos:
+            work = sharpen_files(
+                sharpener, photos, output, suffix=format, tile=choice, overwrite=overwrite, progress=tiles.update
+            )
         whole = bar.add_task("photographs", total=count, visible=count > 1)
         for result in work:
             tiles.remove()
@@ -94,7 +117,9 @@ def run(
             results.append(result)
             if not json_output:
                 _report(result)
-        facts = sharpener.engine
+        facts, tested = sharpener.engine, sharpener.tested
+    if self_test and tested is not None and not json_output:
+        stdout().print(f"{artifact}: {facts.name} on {facts.device} reproduces the golden image, {tested.facts()}")
     failed = [result.error for result in results if result.error is not None]
     if json_output:
         print_json(
@@ -105,6 +130,7 @@ def run(
                 "provider": facts.provider,
                 "is_reference": facts.is_reference,
                 "self_ensemble": self_ensemble,
+                "self_test": None if tested is None else asdict(tested),
                 "results": [result.to_dict() for result in results],
             }
         )

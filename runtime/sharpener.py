@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.errors import BadInputError, UsageError
+from ensharpen_edge.errors import BadInputError, EnsharpenError, UsageError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import check_writable, to_image, write_photo
 from ensharpen_edge.imaging.photo import Photo
@@ -34,6 +34,7 @@ from ensharpen_edge.runtime.pipeline import (
     sharpen_photo,
 )
 from ensharpen_edge.runtime.self_ensemble import SelfEnsemble
+from ensharpen_edge.runtime.self_test import SelfTest, self_test
 
 PathLike = str | os.PathLike[str]
 
@@ -50,19 +51,28 @@ def load(
     *,
     self_ensemble: int = 1,
     cuda_backend: str | None = None,
+    self_test: bool | None = None,
 ) -> Sharpener:
     """Open an artifact, ready to sharpen.
 
     Args:
         artifact: The folder that `ensharpen-export` wrote, or an artifact that is open.
-        engine, device, threads, self_ensemble, cuda_backend: See `Sharpener`.
+        engine, device, threads, self_ensemble, cuda_backend, self_test: See `Sharpener`.
 
     Raises:
         IntegrityError: The folder holds no artifact, or a file of it is missing or altered.
         EnsharpenError: See `Sharpener`.
     """
     opened = artifact if isinstance(artifact, Artifact) else Artifact.open(Path(artifact))
-    return Sharpener(opened, engine, device, threads, self_ensemble=self_ensemble, cuda_backend=cuda_backend)
+    return Sharpener(
+        opened,
+        engine,
+        device,
+        threads,
+        self_ensemble=self_ensemble,
+        cuda_backend=cuda_backend,
+        self_test=self_test,
+    )
 
 
 class Sharpener:
@@ -75,15 +85,19 @@ class Sharpener:
         threads: The number of CPU threads, 0 for `OMP_NUM_THREADS`, or all cores.
         self_ensemble: 1, or average 2, 4 or 8 mirrored and turned views: sharper, and so many times slower.
         cuda_backend: TensorRT's way to CUDA: `cuda.bindings`, `cudart` or `pycuda`; None takes the first that is found.
+        self_test: Replay the golden image before the first photograph: None where this machine has not passed with
+            this artifact and engine before, True in any case, False never.
 
     Attributes:
         artifact: The artifact.
+        tested: What came of the golden image; None where it was not asked for.
 
     Raises:
         UsageError: An unknown engine, device or number of views, or an option that this engine does not take.
         MissingToolError: The backend, or its part for this device, is not installed or does not start.
         IntegrityError: The backend cannot load the file.
         OutOfMemoryError: The file does not fit into memory.
+        ParityError: This device computes something else than the file says.
     """
 
     def __init__(
@@ -95,17 +109,28 @@ class Sharpener:
         *,
         self_ensemble: int = 1,
         cuda_backend: str | None = None,
+        self_test: bool | None = None,
     ) -> None:
         check_views(self_ensemble)
         check_request(artifact, engine, threads, cuda_backend=cuda_backend)
         self.artifact = artifact
         self._engine = open_engine(artifact, device, threads, engine, cuda_backend=cuda_backend)
+        self.tested = self._replayed(self_test)
         self._runner: Runner = self._engine
         if self_ensemble > 1:
             self._runner = SelfEnsemble(
                 self._engine, artifact.manifest.io, artifact.manifest.shape, self_ensemble
             )  # fmt: skip
         self._buffers = threading.local()
+
+    def _replayed(self, wanted: bool | None) -> SelfTest | None:
+        if wanted is False:
+            return None
+        try:
+            return self_test(self.artifact, self._engine, again=wanted is True)
+        except EnsharpenError:
+            self._engine.close()
+            raise
 
     @property
     def engine(self) -> EngineFacts:

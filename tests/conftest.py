@@ -33,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What commands remember between calls stays out of the user's home."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache-home"))
+
+
 @pytest.fixture(scope="session")
 def photo_folder() -> Path:
     return PHOTOS
@@ -97,6 +103,21 @@ def static_artifact(shipped_export: Exported) -> Artifact:
 def tflite_artifact(shipped_export: Exported) -> Artifact:
     """The shipped nano as fp32 TFLite."""
     return shipped_export("tflite", "fp32")
+
+
+@pytest.fixture(scope="session")
+def trained_artifact(shared) -> Artifact:
+    """The shipped nano-int8, trained in 8 bits, as TFLite."""
+
+    def export(out: Path) -> None:
+        from ensharpen_edge.export.pipeline import export_model
+        from ensharpen_edge.export.quantization import QuantizationRequest
+        from ensharpen_edge.export.request import ExportRequest
+
+        trained = QuantizationRequest(trained="nano-int8")
+        export_model(ExportRequest("nano", "tflite", "int8", out, quantization=trained))
+
+    return Artifact.open(shared("trained-tflite", export) / "nano-tflite-int8")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from ensharpen_edge.arrays import U8
 from ensharpen_edge.data.duplicates import fingerprint
 from ensharpen_edge.data.photos import PhotoSet, unread_pictures
 from ensharpen_edge.errors import BadInputError
-from ensharpen_edge.files import whole_file
+from ensharpen_edge.files import cache_folder, whole_file
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.photo_folder import photo_files
 from ensharpen_edge.progress import Progress, no_progress
@@ -34,7 +34,7 @@ _ABANDONED = 24 * 3600.0
 
 def default_cache() -> Path:
     """Return `$XDG_CACHE_HOME/ensharpen-edge/photos`, by default below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ensharpen-edge" / "photos"
+    return cache_folder("photos")
 
 
 def load_photos(

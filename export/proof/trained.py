@@ -25,6 +25,9 @@ LARGE_WINDOW = 38.0
 """Smallest PSNR between the file and its simulation on one large window, dB: codes that are rounded to the neighbour
 leave 41 to 47, a kernel that is wrong from a size on leaves far less."""
 
+SCORE_DROP = 0.1
+"""How much worse against the truth than the expected output another device's may be on the golden image, dB."""
+
 _MANY = 64
 _FLAT = 2.0 / 255.0
 """Largest standard deviation of a flat block."""

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact import Artifact, file_hashes
-from ensharpen_edge.artifact_manifest import Manifest, ShapeContract
+from ensharpen_edge.artifact_manifest import GoldenLimits, Manifest, ShapeContract
 from ensharpen_edge.calibration.table import load_table
 from ensharpen_edge.export.draft import Draft, made
 from ensharpen_edge.export.proof.drills import damage_file, damage_network
 from ensharpen_edge.export.proof.gate_photos import refuse_calibrated
+from ensharpen_edge.export.proof.trained import LARGE_WINDOW, SCORE_DROP
 from ensharpen_edge.export.targets.base import BuildJob
 from ensharpen_edge.export.targets.registry import choose_image_dtype
 from ensharpen_edge.runtime.engines.registry import open_engine
@@ -76,6 +77,14 @@ def open_file(draft: Draft) -> Draft:
     return replace(draft, manifest=manifest, engine=engine)
 
 
+def _golden_limits(draft: Draft) -> GoldenLimits:
+    """Kernels of other devices add up in another order; those of integers round elsewhere, so that a network trained in
+    8 bits passes by its score."""
+    if draft.proof is None:
+        return GoldenLimits(draft.precision.device_agreement)
+    return GoldenLimits(LARGE_WINDOW, SCORE_DROP)
+
+
 def _manifest(draft: Draft, files: dict[str, str]) -> Manifest:
     network, written = draft.network, made(draft.build)
     shape = network.geometry
@@ -102,6 +111,7 @@ def _manifest(draft: Draft, files: dict[str, str]) -> Manifest:
             "training": dict(network.facts.training),
         },
         files=files,
+        golden=_golden_limits(draft),
         calibration_key=written.calibration_key,
         quantization=written.quantization,
         graph=written.graph,

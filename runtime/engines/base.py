@@ -82,6 +82,8 @@ class Engine(ABC):
     """The values of `manifest.traits.format` that it runs."""
     needs: ClassVar[str]
     """The line that installs the backend."""
+    distributions: ClassVar[tuple[str, ...]]
+    """The distributions that bring the backend, one of which is installed."""
     takes_threads: ClassVar[bool]
     """Whether a number of CPU threads means anything to it."""
     options: ClassVar[frozenset[str]] = frozenset()

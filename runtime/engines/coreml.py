@@ -45,6 +45,7 @@ class CoremlEngine(Engine):
     title = "Core ML"
     formats = frozenset({"mlpackage"})
     needs = 'pip install "ensharpen-edge[coreml]"'
+    distributions = ("coremltools",)
     takes_threads = False
 
     @classmethod

@@ -28,6 +28,7 @@ class LiteRtEngine(Engine):
     title = "LiteRT"
     formats = frozenset({"tflite"})
     needs = 'pip install "ensharpen-edge[tflite]"'
+    distributions = ("ai-edge-litert", "tflite-runtime")
     takes_threads = True
     _interpreter: Any
 

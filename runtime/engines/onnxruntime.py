@@ -31,6 +31,13 @@ class OnnxRuntimeEngine(Engine):
     title = "onnxruntime"
     formats = frozenset({"onnx"})
     needs = 'pip install "ensharpen-edge[onnx]"'
+    distributions = (
+        "onnxruntime",
+        "onnxruntime-gpu",
+        "onnxruntime-openvino",
+        "onnxruntime-directml",
+        "onnxruntime-qnn",
+    )
     takes_threads = True
     _session: Any
 

@@ -35,6 +35,7 @@ class OpenVinoEngine(Engine):
     title = "OpenVINO"
     formats = frozenset({"onnx", "openvino-ir"})
     needs = 'pip install "ensharpen-edge[openvino]"'
+    distributions = ("openvino",)
     takes_threads = True
     _request: Any = None
 

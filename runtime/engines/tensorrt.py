@@ -47,6 +47,7 @@ class TensorRtEngine(Engine):
     title = "TensorRT"
     formats = frozenset({"trt-engine"})
     needs = "on a Jetson: sudo apt install python3-libnvinfer; elsewhere: pip install tensorrt"
+    distributions = ("tensorrt", "tensorrt-rtx")
     takes_threads = False
     options = frozenset({"cuda_backend"})
     device = "cuda"

@@ -183,7 +183,7 @@ def test_it_tiles_exactly_or_says_that_it_cannot(own, engine_class, photo):
         if own.manifest.shape.height is None:
             whole = sharpener.sharpen(frame, tile="off")
             counts = []
-            tiled = sharpener.sharpen(frame, tile=64, progress=lambda _done, total: counts.append(total))
+            tiled = sharpener.sharpen(frame, tile=64, progress=lambda _doing, _done, total: counts.append(total))
             assert counts[0] > 1
             assert np.array_equal(tiled, whole)
         else:

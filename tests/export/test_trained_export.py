@@ -52,8 +52,8 @@ def checkpoint() -> QuantizedCheckpoint:
 
 
 @pytest.fixture(scope="module")
-def tflite(shared) -> Artifact:
-    return _exported(shared, "tflite", QuantizationRequest(trained="nano-int8"))
+def tflite(trained_artifact) -> Artifact:
+    return trained_artifact
 
 
 @pytest.fixture(scope="module")

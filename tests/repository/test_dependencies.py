@@ -35,7 +35,7 @@ ALLOWED = {
     "degrade": GROUND | {"degrade"},
     "data": GROUND | {"data"},
     "weights": set(),
-    "runtime": GROUND | {"runtime"},
+    "runtime": GROUND | {"runtime", "metrics", "judging"},
     "judging": GROUND | {"metrics", "models", "degrade", "data", "judging"},
     "training": GROUND | {"models", "degrade", "data", "metrics", "judging", "runtime", "training"},
     "calibration": GROUND | {"data", "degrade", "metrics", "models", "runtime", "judging", "training", "calibration"},
@@ -47,8 +47,8 @@ ALLOWED = {
     "demo": GROUND | {"runtime", "metrics", "demo"},
     "doctor": GROUND | {"runtime", "doctor"},
 }
-"""Floors of the house: errors, arrays, files, artifact, imaging; then metrics, models, degrade, data; then judging and
-runtime; then training and calibration; then export; then what may use everything."""
+"""Floors of the house: errors, arrays, files, artifact, imaging; then metrics, models, degrade, data; then judging;
+then runtime; then training and calibration; then export; then what may use everything."""
 TORCH_FREE = {
     "_version",
     "_checkout",

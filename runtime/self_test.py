@@ -1,0 +1,159 @@
+"""The self-test: does this device make of the golden image what the engine made of it that proved the file?
+
+Devices, drivers and kernels are not always right: an emulated processor wrote a picture in which 9 of 10 pixels were
+wrong, and no error was raised. An artifact therefore carries an image and what must come of it, and both are replayed
+before its first photograph. A device that passed is remembered, with the artifact, the engine and its version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ensharpen_edge.arrays import F32
+from ensharpen_edge.artifact import MANIFEST, Artifact
+from ensharpen_edge.artifact_manifest import IoContract
+from ensharpen_edge.errors import EnsharpenError, ParityError
+from ensharpen_edge.files import cache_folder, sha256_of, write_file
+from ensharpen_edge.installed_modules import find_distribution
+from ensharpen_edge.judging.scores import agreement, truth_psnr
+from ensharpen_edge.runtime.engines.base import Batch, Engine
+
+REMEMBERED_DEVICES = ("cpu", "interpreter")
+"""Devices of which a test is remembered; the drivers of others change without a trace that could be asked for."""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What came of the golden image on this device.
+
+    Attributes:
+        agreement: PSNR of the output against the expected one, dB; at most 120, minus infinity where it is not finite.
+        needed: Smallest agreement that passes, dB.
+        score_drop: How much worse than the expected output it is against the truth, dB; None where only the agreement
+            counts.
+        allowed_drop: Largest such loss that passes, dB.
+        remembered: Whether it was measured before and not now.
+    """
+
+    agreement: float
+    needed: float
+    score_drop: float | None = None
+    allowed_drop: float | None = None
+    remembered: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether this device computes what the file says."""
+        scores = self.score_drop is None or self.allowed_drop is None or self.score_drop <= self.allowed_drop
+        return self.agreement >= self.needed and scores
+
+    def facts(self) -> str:
+        """Return the figures in words."""
+        drop = "" if self.score_drop is None else f", {self.score_drop:+.2f} dB lost against the truth"
+        return f"{self.agreement:.1f} dB{drop} (needs {self.needed:.0f} dB)"
+
+    def check(self, artifact: Artifact, engine: Engine) -> None:
+        """Refuse a device that failed.
+
+        Raises:
+            ParityError: It did.
+        """
+        if self.passed:
+            return
+        drop = "" if self.score_drop is None else f", {self.score_drop:.2f} dB worse against the truth"
+        raise ParityError(
+            f"{artifact.path}: {engine.title} on {engine.device} does not reproduce the golden image: "
+            f"{self.agreement:.1f} dB{drop}; needs {self.needed:.0f} dB"
+            + ("" if self.allowed_drop is None else f", at most {self.allowed_drop:g} dB worse"),
+            hint="this device, its driver or this version of the engine computes something else: try another --engine "
+            "or --device, or export on this machine; --no-self-test goes on without asking",
+        )
+
+
+def replay(artifact: Artifact, engine: Engine) -> SelfTest:
+    """Run the golden image through an engine and compare.
+
+    Raises:
+        IntegrityError: The artifact holds no golden vectors.
+        OutOfMemoryError: The image does not fit into memory.
+    """
+    golden, io = artifact.golden(), artifact.manifest.io
+    output, expected = (_unit(image, io) for image in (engine.run(golden.input), golden.expected))
+    limits = artifact.manifest.golden
+    if golden.truth is None or limits.score_drop is None:
+        return SelfTest(agreement(output, expected), limits.agreement)
+    truth = _unit(golden.truth, io)
+    drop = truth_psnr(expected, truth) - truth_psnr(output, truth)
+    return SelfTest(agreement(output, expected), limits.agreement, drop, limits.score_drop)
+
+
+def self_test(artifact: Artifact, engine: Engine, again: bool = False) -> SelfTest:
+    """Replay the golden image, unless this machine, engine and artifact have passed before.
+
+    Args:
+        artifact: The artifact that the engine was opened with.
+        engine: The engine.
+        again: Replay it in any case.
+
+    Raises:
+        ParityError: The device computes something else.
+        IntegrityError, OutOfMemoryError: See `replay`.
+    """
+    record = cache_folder("self-tests") / f"{_key(artifact, engine)}.json"
+    lasting = engine.device in REMEMBERED_DEVICES
+    if lasting and not again:
+        known = _remembered(record)
+        if known is not None:
+            return known
+    result = replay(artifact, engine)
+    result.check(artifact, engine)
+    if lasting:
+        _remember(record, result)
+    return result
+
+
+def _unit(image: Batch, io: IoContract) -> F32:
+    """Return an image of the file's dtype and range as float32, black at 0 and white at 1."""
+    black, white = io.ends
+    return np.asarray((image.astype(np.float32) - np.float32(black)) / np.float32(white - black))
+
+
+def _key(artifact: Artifact, engine: Engine) -> str:
+    """Return the name of everything that decides the outcome: artifact, engine, its version, and the machine."""
+    versions = [str(found) for name in engine.distributions if (found := find_distribution(name)) is not None]
+    machine = platform.uname()
+    facts = [
+        sha256_of(artifact.path / MANIFEST),
+        engine.name,
+        engine.device,
+        engine.provider,
+        *versions,
+        *(machine.system, machine.node, machine.release, machine.machine),
+    ]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:32]
+
+
+def _remembered(record: Path) -> SelfTest | None:
+    try:
+        known = SelfTest(**json.loads(record.read_text(encoding="utf-8")))
+        return SelfTest(**{**asdict(known), "remembered": True}) if known.passed else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _remember(record: Path, result: SelfTest) -> None:
+    """Note that it passed; where nothing can be written, it is measured anew the next time."""
+    if not math.isfinite(result.agreement):
+        return
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_file(record, json.dumps(asdict(result)).encode())
+    except (OSError, EnsharpenError):
+        return
