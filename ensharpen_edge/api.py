@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ensharpen_edge.benchmarks.benchmark import BenchmarkResult
     from ensharpen_edge.calibration.calibrate import CalibrateResult
     from ensharpen_edge.calibration.planning import PlanRequest
+    from ensharpen_edge.export.bundles.manifest import BundleManifest
     from ensharpen_edge.export.pipeline import ExportResult
     from ensharpen_edge.export.proof.gate import GateLimits
     from ensharpen_edge.export.quantization import QuantizationRequest
@@ -30,6 +31,7 @@ __all__ = [
     "EnsharpenError",
     "ExitCode",
     "benchmark",
+    "bundle",
     "calibrate",
     "export",
     "load",
@@ -291,6 +293,37 @@ def targets() -> tuple[str, ...]:
     from ensharpen_edge.export.targets.registry import TARGETS
 
     return tuple(TARGETS)
+
+
+def bundle(
+    platform: str,
+    artifacts: Folders,
+    out: PathLike,
+    *,
+    progress: Progress = no_progress,
+    **options: Any,  # noqa: ANN401 (the platform's own)
+) -> BundleManifest:
+    """Make a bundle: artifacts, the code that runs them on a platform, and the hashes of everything.
+
+    Args:
+        platform: Name of a platform: `web`.
+        artifacts: Artifact folders, one or several.
+        out: Folder of the bundle. An earlier bundle there is replaced.
+        progress: Told what is going on.
+        options: The platform's own, e.g. `onnxruntime_web` of `export.bundles.web.platform.WebPlatform`.
+
+    Returns:
+        What is in the bundle, with the hash of every file.
+
+    Raises:
+        UsageError: An unknown platform or option, or an artifact that the platform cannot run.
+        IntegrityError: An artifact is damaged or without golden vectors.
+        BadInputError: The folder cannot be written.
+    """
+    from ensharpen_edge.export.bundles import bundle as room
+    from ensharpen_edge.export.bundles.registry import find_platform
+
+    return room.make_bundle(find_platform(platform, **options), _paths(artifacts), Path(out), progress)
 
 
 def _paths(folders: Folders) -> tuple[Path, ...]:

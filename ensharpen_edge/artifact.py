@@ -9,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensharpen_edge.artifact_manifest import Manifest
-from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
-from ensharpen_edge.files import current_umask, sha256_of
+from ensharpen_edge.errors import IntegrityError
+from ensharpen_edge.files import file_hashes, sha256_of, whole_folder
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden/vectors.npz"
@@ -137,62 +135,23 @@ def new_artifact(path: Path) -> Iterator[Path]:
         UsageError: `path` exists and is not an artifact, so it is not ours to replace.
         BadInputError: The folder above cannot be written to.
     """
-    _check_replaceable(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    except OSError as error:
-        raise BadInputError(f"{path.parent}: cannot be written to ({error})") from error
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~current_umask())
-        _swap(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with whole_folder(path, "an artifact", _own_files) as folder:
+        yield folder
 
 
-def _check_replaceable(path: Path) -> None:
-    """Refuse a path that is anything but an artifact with nothing of anybody else's in it."""
-    if not path.exists() and not path.is_symlink():
-        return
+def _own_files(path: Path) -> set[str]:
+    """Return the files of an artifact by their paths in its folder.
+
+    Raises:
+        OSError, UnicodeDecodeError, IntegrityError: It is none.
+    """
     manifest_path = path / MANIFEST
-    try:
-        manifest = Manifest.from_json(manifest_path.read_text(encoding="utf-8"), manifest_path)
-        foreign = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} - {
-            MANIFEST,
-            *manifest.files,
-        }
-    except (OSError, UnicodeDecodeError, IntegrityError) as error:
-        raise UsageError(f"{path}: exists and is not an artifact", hint="choose another --out, or remove it") from error
-    if foreign or path.is_symlink():
-        what = min(foreign) if foreign else "a link"
-        raise UsageError(f"{path}: holds what is not the artifact's ({what})", hint="choose another --out")
-
-
-def _swap(temporary: Path, path: Path) -> None:
-    """Put `temporary` in the place of `path`; on failure what was there is there again."""
-    if not path.exists():
-        temporary.rename(path)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-    path.rename(aside / path.name)
-    try:
-        temporary.rename(path)
-    except OSError:
-        (aside / path.name).rename(path)
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def file_hashes(folder: Path) -> dict[str, str]:
-    """Return the sha256 of every file below `folder` but the manifest, by its path in the folder."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
-    return {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
+    manifest = Manifest.from_json(manifest_path.read_text(encoding="utf-8"), manifest_path)
+    return {MANIFEST, *manifest.files}
 
 
 def seal(folder: Path, manifest: Manifest) -> Manifest:
     """Hash every file below `folder` and write the manifest beside them. Returns the manifest with the hashes."""
-    sealed = dataclasses.replace(manifest, files=file_hashes(folder))
+    sealed = dataclasses.replace(manifest, files=file_hashes(folder, but=MANIFEST))
     (folder / MANIFEST).write_text(sealed.to_json(), encoding="utf-8")
     return sealed

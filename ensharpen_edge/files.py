@@ -1,15 +1,16 @@
-"""Files that appear whole or not at all, their hashes, and short names for them."""
+"""Files and folders that appear whole or not at all, their hashes, and short names for them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ensharpen_edge.errors import BadInputError
+from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
 
 
 def current_umask() -> int:
@@ -37,6 +38,64 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path, kind: str, own_files: Callable[[Path], Collection[str]]) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `path` when the block ends without an error, and vanishes otherwise.
+
+    Args:
+        path: The folder to make. One of the same kind is replaced, where nothing of anybody else's is in it.
+        kind: What such a folder is called in messages, with its article.
+        own_files: Returns the files that such a folder holds, by their paths in it; raises OSError, UnicodeDecodeError
+            or IntegrityError where it is something else.
+
+    Raises:
+        UsageError: `path` exists and is not ours to replace.
+        BadInputError: The folder above cannot be written to.
+    """
+    _check_replaceable(path, kind, own_files)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    except OSError as error:
+        raise BadInputError(f"{path.parent}: cannot be written to ({error})") from error
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~current_umask())
+        _swap(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_replaceable(path: Path, kind: str, own_files: Callable[[Path], Collection[str]]) -> None:
+    if not path.exists() and not path.is_symlink():
+        return
+    try:
+        own = set(own_files(path))
+    except (OSError, UnicodeDecodeError, IntegrityError) as error:
+        raise UsageError(f"{path}: exists and is not {kind}", hint="choose another --out, or remove it") from error
+    foreign = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} - own
+    if foreign or path.is_symlink():
+        what = min(foreign) if foreign else "a link"
+        article, _, noun = kind.partition(" ")
+        raise UsageError(f"{path}: holds what is not the {noun or article}'s ({what})", hint="choose another --out")
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Put `temporary` in the place of `path`; on failure what was there is there again."""
+    if not path.exists():
+        temporary.rename(path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+    path.rename(aside / path.name)
+    try:
+        temporary.rename(path)
+    except OSError:
+        (aside / path.name).rename(path)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_destinations(*paths: Path | None) -> None:
@@ -88,6 +147,12 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def file_hashes(folder: Path, but: str) -> dict[str, str]:
+    """Return the sha256 of every file below `folder`, by its path in the folder, but of files called `but`."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != but)
+    return {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:

@@ -1,8 +1,8 @@
 """The self-test: does this device make of the golden image what the engine made of it that proved the file?
 
-Devices, drivers and kernels are not always right: an emulated processor wrote a picture in which 9 of 10 pixels were
-wrong, and no error was raised. An artifact therefore carries an image and what must come of it, and both are replayed
-before its first photograph. A device that passed is remembered, with the artifact, the engine and its version.
+Devices, drivers and kernels are not always right: an emulated processor wrote a picture in which nine of ten values
+were wrong, and no error was raised. An artifact therefore carries an image and what must come of it, and both are
+replayed before its first photograph. A device that passed is remembered, with the artifact, the engine and its version.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ensharpen_edge import __version__
-from ensharpen_edge.artifact import Artifact, file_hashes
+from ensharpen_edge.artifact import MANIFEST, Artifact
 from ensharpen_edge.artifact_manifest import GoldenLimits, Manifest, ShapeContract
 from ensharpen_edge.calibration.table import load_table
 from ensharpen_edge.export.draft import Draft, made
@@ -17,6 +17,7 @@ from ensharpen_edge.export.proof.gate_photos import refuse_calibrated
 from ensharpen_edge.export.proof.trained import LARGE_WINDOW, SCORE_DROP
 from ensharpen_edge.export.targets.base import BuildJob
 from ensharpen_edge.export.targets.registry import choose_image_dtype
+from ensharpen_edge.files import file_hashes
 from ensharpen_edge.runtime.engines.registry import open_engine
 
 
@@ -72,7 +73,7 @@ def open_file(draft: Draft) -> Draft:
     path = draft.folder / made(draft.build).model_file
     if draft.request.fault == "artifact":
         damage_file(path)
-    manifest = _manifest(draft, file_hashes(draft.folder))
+    manifest = _manifest(draft, file_hashes(draft.folder, but=MANIFEST))
     engine = draft.resources.enter_context(open_engine(Artifact(draft.folder, manifest), made(draft.build).device))
     return replace(draft, manifest=manifest, engine=engine)
 
