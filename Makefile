@@ -1,4 +1,5 @@
 # make demo   export the shipped student through the gate, sharpen the bundled photographs, write a page
+# make demo-web   bundle the shipped student for browsers, fetch onnxruntime-web by npm, serve the page
 # make dev    install the checkout itself (editable), with everything that the tests need
 # make check  lint, types and the fast tests: for every commit
 # make test   lint, types and all tests: the gate
@@ -16,11 +17,18 @@ STAGES := benchmarks calibration export runtime
 SOURCES := $(shell find ensharpen_edge $(STAGES) -type f ! -name '*.pyc') pyproject.toml setup.py constraints.txt
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo dev check test lint fast-tests all-tests gpu-check clean
+.PHONY: demo demo-web dev check test lint fast-tests all-tests gpu-check clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ensharpen-export --target onnx --model nano --precision fp32 --out build
 	$(BIN)/ensharpen-bench demo build/nano-onnx-fp32 --photos tests/photographs --out build/demo
+
+demo-web: $(VENV)/.demo
+	$(BIN)/ensharpen-export --target onnx --model nano --precision fp32 --out build
+	$(BIN)/ensharpen-bundle web build/nano-onnx-fp32 --out build/web
+	cd build/web && npm install --no-audit --no-fund
+	@echo "open http://localhost:8000"
+	cd build/web && $(abspath $(BIN))/python -m http.server --bind 127.0.0.1
 
 dev: $(VENV)/.dev
 

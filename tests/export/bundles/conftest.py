@@ -11,7 +11,7 @@ import pytest
 from ensharpen_edge.export.bundles.bundle import make_bundle
 from ensharpen_edge.export.bundles.web.platform import RUNTIME_VERSION, WebPlatform
 
-PLAYWRIGHT = "playwright-core@1.64.1"
+PLAYWRIGHT, TYPESCRIPT = "playwright-core@1.64.1", "typescript@5.6.3"
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -26,13 +26,13 @@ def node() -> str:
 
 @pytest.fixture(scope="session")
 def packages(shared, node) -> Path:
-    """Folder `node_modules` with onnxruntime-web and playwright-core."""
+    """Folder `node_modules` with onnxruntime-web, playwright-core and typescript."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not installed")
 
     def install(folder: Path) -> None:
-        wanted = (f"onnxruntime-web@{RUNTIME_VERSION}", PLAYWRIGHT)
+        wanted = (f"onnxruntime-web@{RUNTIME_VERSION}", PLAYWRIGHT, TYPESCRIPT)
         line = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), *wanted]
         done = subprocess.run(line, capture_output=True, text=True, timeout=240, check=False)
         if done.returncode:
@@ -40,7 +40,7 @@ def packages(shared, node) -> Path:
 
     folder = shared("npm", install)
     if (folder / "failed").exists():
-        pytest.skip(f"npm cannot install {PLAYWRIGHT} and onnxruntime-web here: {(folder / 'failed').read_text()}")
+        pytest.skip(f"npm installs no packages here: {(folder / 'failed').read_text()}")
     return folder / "node_modules"
 
 
