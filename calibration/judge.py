@@ -112,9 +112,10 @@ class Judge:
         psnr = [limits.photo_psnr if image.photograph else limits.synthetic_psnr for image in self.images]
         return np.asarray(10.0 ** (-np.array(psnr) / 10.0))
 
-    def errors(self, run: Run) -> F64:
-        """Return the (N,) mean squared differences to the float network."""
-        return self._errors([run(image.degraded) for image in self.images])
+    def errors(self, run: Run, numbers: Sequence[int] | None = None) -> F64:
+        """Return the mean squared differences to the float network, (N,) on all images or on those of these numbers."""
+        chosen = range(len(self.images)) if numbers is None else numbers
+        return np.array([mse(run(self.images[i].degraded), self._references[i]) for i in chosen], dtype=np.float64)
 
     def _errors(self, outputs: Sequence[F32]) -> F64:
         return np.array([mse(output, reference) for output, reference in zip(outputs, self._references, strict=True)])

@@ -59,16 +59,26 @@ class DamageMeter:
         judge: Measures the damage.
         cache: File of earlier measurements, or None.
         threads: CPU threads of ONNX Runtime.
+        before: A meter of the same network whose images are among the judge's.
     """
 
-    def __init__(self, quantizer: Quantizer, judge: Judge, cache: Path | None = None, threads: int = 0) -> None:
+    def __init__(
+        self,
+        quantizer: Quantizer,
+        judge: Judge,
+        cache: Path | None = None,
+        threads: int = 0,
+        before: DamageMeter | None = None,
+    ) -> None:
         self._quantizer, self._judge, self._cache, self._threads = quantizer, judge, cache, threads
-        self._key = _key(quantizer, judge)
+        self._images = [hashlib.sha256(image.degraded.tobytes()).hexdigest() for image in judge.images]
+        self._key = _key(quantizer, self._images)
         self._known = _read(cache, self._key) if cache else {}
+        self._before = before
 
     def with_judge(self, judge: Judge) -> DamageMeter:
-        """Return a meter for another judge, with the same cache."""
-        return DamageMeter(self._quantizer, judge, self._cache, self._threads)
+        """Return a meter for another judge, with the same cache; images of this one are not measured again."""
+        return DamageMeter(self._quantizer, judge, self._cache, self._threads, self)
 
     def layer(self, layer: Layer, how: str = ONLY) -> Damage:
         """Return the damage of a layer with its weights and activations."""
@@ -91,12 +101,22 @@ class DamageMeter:
         """Return the damage of one activation in codes for one layer only."""
         return self._measure(READ, f"{layer.name} {name}", ONLY, [], {name: frozenset(layer.nodes[:1])})
 
+    def by_image(self, kind: str, name: str, how: str) -> dict[str, float]:
+        """Return the errors that are known of a part, by the sha256 of the image."""
+        known = self._known.get((kind, name, how))
+        return {} if known is None else dict(zip(self._images, known.errors, strict=True))
+
     def _measure(self, kind: str, name: str, how: str, layers: Sequence[Layer], reads: Reads) -> Damage:
         known = self._known.get((kind, name, how))
         if known is None:
-            graph = self._quantizer.simulated(layers, reads)
-            errors = tuple(self._judge.errors(graph_run(graph, self._threads)).tolist())
-            known = Damage(kind, name, how, errors, self._judge.photographs)
+            errors = self._before.by_image(kind, name, how) if self._before else {}
+            new = [number for number, image in enumerate(self._images) if image not in errors]
+            if new:
+                run = graph_run(self._quantizer.simulated(layers, reads), self._threads)
+                found = self._judge.errors(run, new).tolist()
+                errors |= {self._images[number]: error for number, error in zip(new, found, strict=True)}
+            in_order = tuple(errors[image] for image in self._images)
+            known = Damage(kind, name, how, in_order, self._judge.photographs)
             self._known[kind, name, how] = known
             self._append(known)
         return known
@@ -132,12 +152,11 @@ def measure_all(meter: DamageMeter, quantizer: Quantizer, progress: Progress = n
     return damages
 
 
-def _key(quantizer: Quantizer, judge: Judge) -> str:
+def _key(quantizer: Quantizer, images: Sequence[str]) -> str:
     digest = hashlib.sha256(quantizer.table.provenance.key.encode())
     digest.update(json.dumps(asdict(quantizer.settings), sort_keys=True).encode())
     digest.update(json.dumps(asdict(quantizer.scheme), sort_keys=True).encode())
-    for image in judge.images:
-        digest.update(image.degraded.tobytes())
+    digest.update("".join(images).encode())
     return digest.hexdigest()
 
 

@@ -90,8 +90,8 @@ def test_the_ladders_photographs_are_looked_at(planning):
     bundled = [image for image in planning.others if image.name.startswith("kodak")]
     assert len(bundled) == (5 + len(WINDOWS)) * len(bundled_photos())
     assert {image.degraded.shape[2:] for image in bundled} == {(64, 64), *WINDOWS}
-    sharp = dict(bundled_photos())["kodak23"][80:176, 80:176]
-    centre = next(image for image in bundled if image.name == "kodak23 at 80, 80")
+    sharp = dict(bundled_photos())["kodak23"][96:160, 96:160]
+    centre = next(image for image in bundled if image.name == "kodak23 at 96, 96")
     assert np.array_equal(np.rint(255 * centre.degraded[0].transpose(1, 2, 0)).astype(np.uint8), sharp)
 
 
@@ -146,7 +146,7 @@ def test_measurements_are_kept_and_go_on(planning, tmp_path):
     class Unused:
         images, photographs = planning.judge.images, planning.judge.photographs
 
-        def errors(self, run):
+        def errors(self, run, numbers):
             raise AssertionError("measured again")
 
     again = DamageMeter(planning.quantizer, Unused(), cache)
@@ -183,3 +183,17 @@ def test_every_layer_and_tensor_alone_and_left_out(planning, tmp_path):
 
 def test_their_windows_lie_on_a_coarser_grid_where_a_network_has_one():
     assert {side % 64 for image in _bundled(64, 64) for side in image.degraded.shape[2:]} == {0}
+
+
+def test_images_that_join_are_the_only_ones_measured(planning):
+    layer, seen = planning.quantizer.layers[3], []
+    few = Judge(planning.judge.images[:6], graph_run(planning.quantizer.model))
+    wider = few.with_images(planning.judge.images[6:9], graph_run(planning.quantizer.model))
+    first = DamageMeter(planning.quantizer, few)
+    first.layer(layer)
+    measured = wider.errors
+    wider.errors = lambda run, numbers: seen.append(list(numbers)) or measured(run, numbers)
+    damage = first.with_judge(wider).layer(layer)
+    assert [len(numbers) for numbers in seen] == [3]
+    del wider.errors
+    assert damage == DamageMeter(planning.quantizer, wider).layer(layer), "as if all had been measured anew"
