@@ -45,7 +45,9 @@ SCHEMES: dict[str, QuantizationScheme] = {
         "onnx vnni", Scheme(8), False, 127, True, True, True, placements=("everything asymmetric",)
     ),
     "onnx int16": QuantizationScheme("onnx int16", Scheme(16), False, 127, True, True, True),
-    "trt": QuantizationScheme("trt", Scheme(8, symmetric=True), True, 127, False, False, False),
+    "trt": QuantizationScheme(
+        "trt", Scheme(8, symmetric=True), True, 127, False, False, False, placements=("convolutions",)
+    ),
     "coreml": QuantizationScheme("coreml", Scheme(8), True, 127, False, False, False),
     "tflite": QuantizationScheme(
         "tflite",

@@ -142,7 +142,7 @@ class QuantizationRequest:
         if not (takes_trained and find_scheme(scheme).placements):
             raise UsageError(
                 f"--trained: files of the scheme {scheme!r} here are not made from networks trained in 8 bits",
-                hint="those for tflite are, and for onnx with --scheme 'onnx vnni'",
+                hint="those for tflite and trt are, and for onnx with --scheme 'onnx vnni'",
             )
         refuse_idle(
             self.given(*(name for name in FLAGS if name not in ("trained", "scheme", "cache"))),

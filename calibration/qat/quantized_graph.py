@@ -96,5 +96,10 @@ class QuantizedGraph(GraphModule):
             return to_eight_bit(value)
         return value
 
+    def read_site(self, operation: Operation) -> str | None:
+        """Return the site whose step a convolution's input is rounded with; None where operations read what was rounded
+        when it was written, or what is not rounded."""
+        return self._read.get(operation.output)
+
     def _rounds_images(self) -> bool:
         return self.rounds and not self.training and self.placed.placement.everything

@@ -43,11 +43,12 @@ class TrainedQuantizer(GraphQuantizer):
 
     @cached_property
     def ranges(self) -> dict[str, Range]:
-        """See `GraphQuantizer.ranges`: ends of 256 codes, so that every target finds the checkpoint's step and zero."""
+        """See `GraphQuantizer.ranges`: ends of all codes, so that every target finds the checkpoint's step and zero."""
+        symmetric = self.scheme.activations.symmetric
         graph, sites = self.model.graph, self.checkpoint.sites
         writers = {output: node for node in graph.node for output in node.output}
         sources = {name: _source(name, writers) for name in writers}
-        found = {name: _range(sites[source]) for name, source in sources.items() if source in sites}
+        found = {name: _range(sites[source], symmetric) for name, source in sources.items() if source in sites}
         return {**found, **dict.fromkeys(image_tensors(self.model), IMAGE_RANGE)}
 
     def rounded(self, layers: Sequence[Layer]) -> tuple[Any, Mapping[str, F64]]:
@@ -66,9 +67,11 @@ def _with_numbers(model: Any, checkpoint: QuantizedCheckpoint) -> Any:  # noqa: 
     return copied
 
 
-def _range(codes: ActivationCodes) -> Range:
-    """The values of codes -128 and 127, whether or not the tensor reaches them."""
-    return Range((-128 - codes.zero_point) * codes.step, (127 - codes.zero_point) * codes.step)
+def _range(codes: ActivationCodes, symmetric: bool) -> Range:
+    """The values of the lowest and the highest code, whether or not the tensor reaches them; symmetric targets have 255
+    codes."""
+    lowest = -127 if symmetric else -128
+    return Range((lowest - codes.zero_point) * codes.step, (127 - codes.zero_point) * codes.step)
 
 
 def _source(name: str, writers: Mapping[str, Any]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,14 +20,28 @@ def coded_tensors(path: Path) -> Tensors:
     Args:
         path: The file, with float images in and out; it is read when it is first run.
     """
-    opened = cache(lambda: _opened(path))
+
+    def load() -> Any:  # noqa: ANN401 (onnx.ModelProto)
+        from onnx import load as read
+
+        return read(str(path))
+
+    return _watched(load)
+
+
+def graph_tensors(model: Any) -> Tensors:  # noqa: ANN401 (onnx.ModelProto)
+    """Return the same function for a graph in memory."""
+    return _watched(lambda: type(model).FromString(model.SerializeToString()))
+
+
+def _watched(load: Callable[[], Any]) -> Tensors:
+    opened = cache(lambda: _opened(load()))
     return lambda image: opened()(image)
 
 
-def _opened(path: Path) -> Tensors:
-    from onnx import TensorProto, helper, load, numpy_helper
+def _opened(watched: Any) -> Tensors:  # noqa: ANN401 (onnx.ModelProto)
+    from onnx import TensorProto, helper, numpy_helper
 
-    watched = load(str(path))
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in watched.graph.initializer}
     found: dict[str, tuple[str, float, int]] = {}
     for node in watched.graph.node:

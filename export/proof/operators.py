@@ -16,6 +16,8 @@ from ensharpen_edge.arrays import F32
 from ensharpen_edge.errors import ParityError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ensharpen_edge.calibration.qat.quantized_graph import QuantizedGraph
 
 Tensors = Callable[[F32], Mapping[str, F32]]
@@ -60,14 +62,15 @@ def compare_operators(reference: QuantizedGraph, tensors: Tensors, images: Itera
     """
     counted: dict[tuple[str, str], _Count] = {}
     for image in images:
-        found = tensors(image)
-        missing = [site.tensor for site in reference.placed.sites if site.tensor not in found]
+        found, wanted = tensors(image), _coded(reference)
+        missing = [name for name in wanted if name not in found]
         if missing:
             raise ParityError(
-                f"the file does not hold {missing[0]} in codes, as it was trained ({len(missing)} of "
-                f"{len(reference.placed.sites)} tensors)"
+                f"the file does not hold {missing[0]} in codes, as it was trained ({len(missing)} of {len(wanted)} "
+                "tensors)"
             )
-        for key, codes in _differences(reference, found, image):
+        differences = _differences if reference.placed.placement.everything else _read_differences
+        for key, codes in differences(reference, found, image):
             counted.setdefault(key, _Count()).add(codes)
     return tuple(count.report(*key) for key, count in counted.items())
 
@@ -105,6 +108,44 @@ def check_operators(reports: Iterable[OperatorReport]) -> None:
             )
 
 
+def _coded(reference: QuantizedGraph) -> list[str]:
+    """Return the tensors that the file must hold in codes: what is written so, or else what convolutions read so."""
+    if reference.placed.placement.everything:
+        return [site.tensor for site in reference.placed.sites]
+    return list(dict.fromkeys(o.inputs[0] for o in reference.network.operations if reference.read_site(o)))
+
+
+def _read_differences(
+    reference: QuantizedGraph, found: Mapping[str, F32], image: F32
+) -> Iterable[tuple[tuple[str, str], F32]]:
+    """The same where convolutions read codes, and everything else what was not rounded: the codes that each reads are
+    compared with what the operators before it make of the codes that the convolutions before it read."""
+    import torch
+
+    network = reference.network
+    values, kinds = {network.image: reference.entered(torch.from_numpy(image))}, {network.image: "image"}
+    looked_at: set[str] = set()
+    with torch.inference_mode():
+        for operation in network.operations:
+            inputs = [values[name] for name in operation.inputs]
+            site, name = reference.read_site(operation), operation.inputs[0]
+            if site is not None:
+                if name not in looked_at:
+                    looked_at.add(name)
+                    codes = _codes_between(
+                        reference.quantizer(site)(inputs[0]), found[name], reference.quantizer(site).step
+                    )
+                    yield (name, kinds[name]), codes
+                inputs[0] = torch.from_numpy(np.ascontiguousarray(found[name]))
+            values[operation.output] = reference.computed(operation, inputs)
+            kinds[operation.output] = operation.kind
+
+
+def _codes_between(value: Tensor, held: F32, step: float) -> F32:
+    codes = np.rint(np.abs(value.numpy() - held) / np.float32(step))
+    return np.asarray(np.nan_to_num(codes, nan=np.inf, posinf=np.inf))
+
+
 def _differences(
     reference: QuantizedGraph, found: Mapping[str, F32], image: F32
 ) -> Iterable[tuple[tuple[str, str], F32]]:
@@ -124,5 +165,4 @@ def _differences(
             values[operation.output] = torch.from_numpy(np.ascontiguousarray(held))
             if operation.output in reference.placed or operation.output == final:
                 step = _PIXEL if operation.output == final else reference.quantizer(operation.output).step
-                codes = np.rint(np.abs(value.numpy() - held) / np.float32(step))
-                yield (operation.output, operation.kind), np.nan_to_num(codes, nan=np.inf, posinf=np.inf)
+                yield (operation.output, operation.kind), _codes_between(value, held, step)

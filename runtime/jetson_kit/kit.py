@@ -38,6 +38,11 @@ class Kit:
         with np.load(str(self.folder / GOLDEN), allow_pickle=False) as data:
             return data["input"], data["expected"]
 
+    def truth(self) -> Any:
+        """Return the sharp photograph behind the golden input; None where only the expected output counts."""
+        with np.load(str(self.folder / GOLDEN), allow_pickle=False) as data:
+            return data["truth"] if "truth" in data.files else None
+
 
 def open_kit(folder: Path) -> Kit:
     """Read and verify a kit.

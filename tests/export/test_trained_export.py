@@ -209,7 +209,7 @@ def test_it_is_taken_where_it_is_asked_for():
     assert asked.trained == shipped_trained()["nano-int8"]
     plain = QuantizationRequest().completed("nano", "int8", "tflite")
     assert (plain.trained, plain.calibration) == (None, shipped_calibration("nano"))
-    for target, scheme in (("openvino", "onnx vnni"), ("trt", "trt"), ("coreml", "coreml"), ("onnx", "onnx")):
+    for target, scheme in (("openvino", "onnx vnni"), ("coreml", "coreml"), ("onnx", "onnx")):
         wanted = QuantizationRequest(scheme=scheme, trained="nano-int8")
         with pytest.raises(UsageError, match="are not made from networks trained in 8 bits"):
             ExportRequest("nano", target, "int8", Path("build"), quantization=wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +12,13 @@ import numpy as np
 from ensharpen_edge.artifact_manifest import FLOAT_DTYPE, FileTraits, IoContract
 from ensharpen_edge.calibration.session import graph_run
 from ensharpen_edge.errors import ParityError, require
+from ensharpen_edge.export.graph.coded_tensors import graph_tensors
 from ensharpen_edge.export.graph.half_precision import rounded_run
 from ensharpen_edge.export.graph.lint import check_exportable
 from ensharpen_edge.export.graph.onnx_graph import INPUT, OUTPUT, verified_graph, with_size
 from ensharpen_edge.export.proof.ladder import Rung
+from ensharpen_edge.export.proof.tiling import large_frame
+from ensharpen_edge.export.proof.trained import LARGE_WINDOW, TrainedProof
 from ensharpen_edge.export.quantization import Quantized
 from ensharpen_edge.export.quantization_stage import quantization_facts, quantize_job
 from ensharpen_edge.export.targets.base import Build, BuildJob, Target
@@ -34,8 +37,12 @@ from ensharpen_edge.export.targets.trt.options import OPTIONS
 from ensharpen_edge.export.targets.trt.rtx_check import RtxResult, check_with_rtx
 from ensharpen_edge.export.tool_versions import tool_versions
 from ensharpen_edge.export.trained import Trained
+from ensharpen_edge.imaging.planes import to_planes
+from ensharpen_edge.judging.scores import agreement
 
 _SAME = 1e-5
+_COMPARED = 512
+"""Side of the photograph that graphs of a trained network are compared on, in pixels."""
 _NEWEST = ("fp16", "int8-fp16", "int8-fp16-dense")
 """Graphs that no TensorRT 8.x is given."""
 
@@ -46,7 +53,7 @@ class TrtTarget:
     name = "trt"
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
     schemes: Mapping[str, tuple[str, ...]] = MappingProxyType({"int8": ("trt",)})
-    takes_trained = False
+    takes_trained = True
     image_dtypes: Mapping[str, tuple[str, ...]] = MappingProxyType(
         dict.fromkeys(("fp32", "fp16", "int8"), (FLOAT_DTYPE, "uint8"))
     )
@@ -68,10 +75,14 @@ class TrtTarget:
         network, precision = job.network, job.precision
         check_exportable(network, job.size)
         simplified, first = verified_graph(network, None)
-        graphs, quantized = list(float_graphs(simplified)), None
+        graphs, quantized, proof = list(float_graphs(simplified)), None, None
         if precision.calibrated:
             quantized = quantize_job(job, simplified)
-            graphs += integer_graphs(quantized.quantizer, quantized.layers)
+            integers = integer_graphs(quantized.quantizer, quantized.layers)
+            graphs += integers
+            if isinstance(quantized, Trained):
+                proof = TrainedProof(quantized.reference, graph_tensors(integers[0].model))
+                _check_against(proof, integers, network.geometry.total_stride)
         rungs = (*first, *_rungs(graphs, quantized))
         finished = [_finished(graph, job) for graph in graphs]
         accelerated = job.size is not None and job.image_dtype == FLOAT_DTYPE
@@ -94,6 +105,7 @@ class TrtTarget:
             tool_versions("onnx", "onnxsim", "onnxruntime"),
             *quantization_facts(quantized),
             graph={"portable": checks, "shapes": [list(shape) for shape in shapes]},
+            trained=proof,
         )
 
 
@@ -115,6 +127,24 @@ def _for_accelerator(model: Any, job: BuildJob) -> PortableGraph:  # noqa: ANN40
     return PortableGraph(GRAPH, made, "fp32", purpose)
 
 
+def _check_against(proof: TrainedProof, graphs: Sequence[PortableGraph], stride: int) -> None:
+    """Compare every graph with the network that was trained, as far as roundings to the neighbouring code allow.
+
+    Raises:
+        ParityError: One computes something else.
+    """
+    side = _COMPARED // stride * stride
+    image = to_planes(large_frame()[:side, :side])
+    expected = proof.run(image)
+    for graph in graphs:
+        reached = agreement(graph_run(graph.model)(image), expected)
+        if not reached >= LARGE_WINDOW:
+            raise ParityError(
+                f"{graph.name} computes something else than the network that was trained: {reached:.1f} dB, needs "
+                f"{LARGE_WINDOW:.0f} dB"
+            )
+
+
 def _rungs(graphs: list[PortableGraph], quantized: Quantized | Trained | None) -> list[Rung]:
     """Every graph with float images, before it gets the size and the images that were asked for."""
     rungs = []
@@ -123,7 +153,7 @@ def _rungs(graphs: list[PortableGraph], quantized: Quantized | Trained | None) -
             rungs.append(Rung("fp16 arithmetic", rounded_run(graph.model), "fp16"))
         if graph.name == "int8" and quantized is not None:
             rungs += quantized.rungs
-        if graph.name != "fp32":
+        if graph.name != "fp32" and not (isinstance(quantized, Trained) and graph.precision == "int8"):
             rungs.append(Rung(graph.name, graph_run(graph.model), graph.precision))
     return rungs
 

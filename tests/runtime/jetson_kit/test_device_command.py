@@ -16,10 +16,10 @@ import ensharpen_edge.runtime.jetson_kit as package
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, MissingToolError, UsageError
 from ensharpen_edge.runtime.jetson_kit.build import check_shapes
-from ensharpen_edge.runtime.jetson_kit.device_command import _facts, choose, explain, psnr
+from ensharpen_edge.runtime.jetson_kit.device_command import LIMITS, _facts, choose, explain, psnr, self_test
 from ensharpen_edge.runtime.jetson_kit.driver import Gpu, find_gpu
 from ensharpen_edge.runtime.jetson_kit.faults import DeviceError
-from ensharpen_edge.runtime.jetson_kit.kit import check_destination, open_kit, write_artifact
+from ensharpen_edge.runtime.jetson_kit.kit import Kit, check_destination, open_kit, write_artifact
 
 MODULES = sorted(Path(package.__file__).parent.glob("*.py"))
 SHAPES = ((1, 3, 64, 64), (1, 3, 720, 1280), (1, 3, 1088, 1920))
@@ -133,7 +133,8 @@ def test_altered_files_are_refused(kit, tmp_path):
 
 
 def row(precision, milliseconds, quality):
-    return {"precision": precision, "milliseconds": milliseconds, "psnr": quality, "engine": b"", "layers": {}}
+    tested = {"psnr": quality, "needed": LIMITS[precision], "score_drop": None, "passed": quality >= LIMITS[precision]}
+    return {"precision": precision, "milliseconds": milliseconds, **tested, "engine": b"", "layers": {}}
 
 
 def test_int8_must_be_worth_it():
@@ -147,6 +148,26 @@ def test_int8_must_be_worth_it():
     with pytest.raises(DeviceError, match=r"needs 44 dB") as error:
         choose([row("int8", 5.0, 30.0), row("fp16", 10.0, float("-inf"))])
     assert error.value.code == 4
+
+
+def test_engines_are_held_to_the_kit_that_they_are_of(kit, tmp_path):
+    """Floats need not come nearer to what integers made than integers do; trained ones pass by their score, too."""
+    opened = open_kit(kit)
+    expected = opened.golden()[1]
+    near = np.clip(expected + np.float32(0.003), 0, 1)
+    floats = self_test(opened, "fp16", near)
+    assert (floats["needed"], floats["passed"], floats["score_drop"]) == (55.0, False, None)
+
+    vectors = {"input": opened.golden()[0], "expected": expected, "truth": expected}
+    np.savez(tmp_path / "vectors.npz", **vectors)
+    (tmp_path / "golden").mkdir()
+    shutil.move(tmp_path / "vectors.npz", tmp_path / "golden")
+    trained = Kit(tmp_path, {"golden": {"agreement": 38.0, "score_drop": 0.1}}, {})
+    assert self_test(trained, "int8", expected)["passed"]
+    worse = self_test(trained, "int8", near)
+    assert worse["psnr"] > worse["needed"] == 38.0
+    assert not worse["passed"], "the score fell"
+    assert self_test(trained, "fp16", near)["needed"] == 38.0
 
 
 def test_quality_of_floats_and_pixels():
