@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ensharpen_edge._version import __version__
 from ensharpen_edge.arrays import F32
 from ensharpen_edge.artifact import MANIFEST, Artifact
 from ensharpen_edge.artifact_manifest import IoContract
@@ -86,6 +87,8 @@ def replay(artifact: Artifact, engine: Engine) -> SelfTest:
     """
     golden, io = artifact.golden(), artifact.manifest.io
     output, expected = (_unit(image, io) for image in (engine.run(golden.input), golden.expected))
+    if output.shape != expected.shape:
+        return SelfTest(-math.inf, artifact.manifest.golden.agreement)
     limits = artifact.manifest.golden
     if golden.truth is None or limits.score_drop is None:
         return SelfTest(agreement(output, expected), limits.agreement)
@@ -106,16 +109,13 @@ def self_test(artifact: Artifact, engine: Engine, again: bool = False) -> SelfTe
         ParityError: The device computes something else.
         IntegrityError, OutOfMemoryError: See `replay`.
     """
-    record = cache_folder("self-tests") / f"{_key(artifact, engine)}.json"
-    lasting = engine.device in REMEMBERED_DEVICES
-    if lasting and not again:
-        known = _remembered(record)
-        if known is not None:
-            return known
+    record = _record(artifact, engine)
+    known = None if again else _remembered(record)
+    if known is not None:
+        return known
     result = replay(artifact, engine)
+    _remember(record, result)
     result.check(artifact, engine)
-    if lasting:
-        _remember(record, result)
     return result
 
 
@@ -125,22 +125,44 @@ def _unit(image: Batch, io: IoContract) -> F32:
     return np.asarray((image.astype(np.float32) - np.float32(black)) / np.float32(white - black))
 
 
-def _key(artifact: Artifact, engine: Engine) -> str:
-    """Return the name of everything that decides the outcome: artifact, engine, its version, and the machine."""
+def _record(artifact: Artifact, engine: Engine) -> Path | None:
+    """Return the file that remembers a test under everything that decides its outcome: artifact, engine, versions, and
+    the processor. None where nothing can be remembered: no known version, no home, or a device whose driver may change.
+    """
     versions = [str(found) for name in engine.distributions if (found := find_distribution(name)) is not None]
+    if engine.device not in REMEMBERED_DEVICES or not versions:
+        return None
     machine = platform.uname()
     facts = [
         sha256_of(artifact.path / MANIFEST),
         engine.name,
         engine.device,
         engine.provider,
+        __version__,
         *versions,
-        *(machine.system, machine.node, machine.release, machine.machine),
+        *(machine.system, machine.node, machine.release, machine.machine, platform.processor()),
+        _processor(),
     ]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:32]
+    try:
+        folder = cache_folder("self-tests")
+    except RuntimeError:  # neither HOME nor an entry in the list of users
+        return None
+    return folder / f"{hashlib.sha256(chr(10).join(facts).encode()).hexdigest()[:32]}.json"
 
 
-def _remembered(record: Path) -> SelfTest | None:
+def _processor() -> str:
+    """Return the processor's model and what it can do, as Linux names them; an emulator is another one."""
+    wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part", "Hardware")
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(sorted({line for line in text.splitlines() if line.startswith(wanted)}))
+
+
+def _remembered(record: Path | None) -> SelfTest | None:
+    if record is None:
+        return None
     try:
         known = SelfTest(**json.loads(record.read_text(encoding="utf-8")))
         return SelfTest(**{**asdict(known), "remembered": True}) if known.passed else None
@@ -148,11 +170,14 @@ def _remembered(record: Path) -> SelfTest | None:
         return None
 
 
-def _remember(record: Path, result: SelfTest) -> None:
-    """Note that it passed; where nothing can be written, it is measured anew the next time."""
-    if not math.isfinite(result.agreement):
+def _remember(record: Path | None, result: SelfTest) -> None:
+    """Note that it passed, or forget that it once did; what cannot be written is measured anew the next time."""
+    if record is None:
         return
     try:
+        if not result.passed:
+            record.unlink(missing_ok=True)
+            return
         record.parent.mkdir(parents=True, exist_ok=True)
         write_file(record, json.dumps(asdict(result)).encode())
     except (OSError, EnsharpenError):

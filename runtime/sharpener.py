@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.errors import BadInputError, EnsharpenError, UsageError
+from ensharpen_edge.errors import BadInputError, UsageError
 from ensharpen_edge.imaging.decode import read_photo
 from ensharpen_edge.imaging.encode import check_writable, to_image, write_photo
 from ensharpen_edge.imaging.photo import Photo
@@ -128,7 +128,7 @@ class Sharpener:
             return None
         try:
             return self_test(self.artifact, self._engine, again=wanted is True)
-        except EnsharpenError:
+        except BaseException:
             self._engine.close()
             raise
 

@@ -21,13 +21,13 @@ def truth_psnr(image: F32, truth: F32, *, rounded: bool = True) -> float:
         rounded: Compare what an 8-bit file would hold.
 
     Returns:
-        Decibels; minus infinity where the image holds anything that is not finite, so that no mean and no limit
-        overlooks it.
+        Decibels; minus infinity where either holds anything that is not finite, so that no mean and no limit overlooks
+        it.
 
     Raises:
         ValueError: The shapes differ.
     """
-    if not np.isfinite(image).all():
+    if not (np.isfinite(image).all() and np.isfinite(truth).all()):
         return -math.inf
     return min(EQUAL_PSNR, psnr(image, truth, data_range=1.0, rounded=rounded))
 

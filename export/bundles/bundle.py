@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 from ensharpen_edge import __version__
-from ensharpen_edge.artifact import GOLDEN, Artifact
+from ensharpen_edge.artifact import GOLDEN, MANIFEST, Artifact
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
 from ensharpen_edge.export.bundles.manifest import BUNDLE, BundledModel, BundleManifest
 from ensharpen_edge.export.bundles.platform import Platform
 from ensharpen_edge.export.bundles.tiling_vectors import VECTORS, shipped_vectors
-from ensharpen_edge.files import distinct_names, file_hashes, whole_folder
+from ensharpen_edge.files import file_hashes, whole_folder
 from ensharpen_edge.progress import Progress, no_progress
 
 MODELS = "models"
@@ -44,13 +44,13 @@ def make_bundle(
         if GOLDEN not in artifact.manifest.files:
             raise IntegrityError(f"{artifact.path}: holds no golden vectors", hint="export it again")
         platform.check_artifact(artifact)
-    names = [name.replace("/", "-") for name in distinct_names([artifact.path for artifact in opened])]
+    names = _slugs([artifact.path for artifact in opened])
     models = tuple(_model(name, artifact) for name, artifact in zip(names, opened, strict=True))
     try:
         with whole_folder(out, "a bundle", _own_files) as folder:
             progress("copying the artifacts")
             for model, artifact in zip(models, opened, strict=True):
-                shutil.copytree(artifact.path, folder / model.folder)
+                _copy_artifact(artifact, folder / model.folder)
             (folder / VECTORS).write_text(shipped_vectors(), encoding="utf-8")
             progress(f"writing the {platform.title} code")
             platform.write(folder, models, opened)
@@ -63,13 +63,39 @@ def make_bundle(
     return manifest
 
 
+def _copy_artifact(artifact: Artifact, folder: Path) -> None:
+    """Copy what the manifest lists, verified as it is read, and nothing else that may lie there."""
+    for name in artifact.manifest.files:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(artifact.read(name))
+    (folder / MANIFEST).write_text(artifact.manifest.to_json(), encoding="utf-8")
+
+
+def _slugs(paths: Sequence[Path]) -> list[str]:
+    """Return names for folders and addresses: plain ASCII, each once."""
+    slugs: list[str] = []
+    for path in paths:
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().name).strip("-.") or "model"
+        same = sum(other == slug or other.startswith(f"{slug}-copy") for other in slugs)
+        slugs.append(f"{slug}-copy{same}" if same else slug)
+    return slugs
+
+
 def _model(name: str, artifact: Artifact) -> BundledModel:
     known = artifact.manifest
     return BundledModel(name, f"{MODELS}/{name}", known.target, known.precision, known.task)
 
 
 def _own_files(path: Path) -> set[str]:
-    return {BUNDLE, *BundleManifest.read(path).files}
+    """Return what a bundle holds: its files as they were written, and what npm adds by itself.
+
+    A file that was edited is its editor's.
+    """
+    stated = BundleManifest.read(path).files
+    found = file_hashes(path, but=BUNDLE)
+    added = {name for name in found if name.startswith("node_modules/") or name == "package-lock.json"}
+    return {BUNDLE, *added, *(name for name, digest in found.items() if stated.get(name) == digest)}
 
 
 def _copy_licences(folder: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ensharpen_edge.artifact import MANIFEST
 from ensharpen_edge.errors import IntegrityError
 from ensharpen_edge.files import sha256_of
 
@@ -75,9 +76,11 @@ class BundleManifest:
             )
         if stated != _digest({"schema": schema, **body}):
             raise IntegrityError(f"{path}: was altered after it was written", hint="copy or make the bundle again")
+        if not (isinstance(body.get("files"), dict) and isinstance(body.get("models"), list)):
+            raise IntegrityError(f"{path}: files or models are of the wrong type", hint="make the bundle again")
         try:
             return cls(**{**body, "models": tuple(BundledModel(**model) for model in body["models"])})
-        except (TypeError, KeyError) as error:
+        except TypeError as error:
             raise IntegrityError(f"{path}: incomplete ({error})") from error
 
     def check_files(self, folder: Path) -> None:
@@ -95,6 +98,11 @@ class BundleManifest:
                 raise IntegrityError(f"{folder}: {name} is missing", hint="copy or make the bundle again")
             if sha256_of(file) != expected:
                 raise IntegrityError(f"{folder}: {name} differs from its sha256", hint="copy or make the bundle again")
+        for model in self.models:
+            if not (folder / model.folder).resolve().is_relative_to(root):
+                raise IntegrityError(f"{folder}: {BUNDLE} names a model that is outside the bundle ({model.folder!r})")
+            if f"{model.folder}/{MANIFEST}" not in self.files:
+                raise IntegrityError(f"{folder}: the files of {model.name} are not listed in {BUNDLE}")
 
 
 def _digest(body: dict[str, Any]) -> str:

@@ -36,6 +36,8 @@ def verify_bundle(folder: Path, progress: Progress = no_progress) -> tuple[Check
     progress("checking the files")
     manifest.check_files(folder)
     checks = [Check("files", f"{len(manifest.files)} as they were bundled"), *_additions(folder, manifest)]
+    if VECTORS not in manifest.files:
+        raise IntegrityError(f"{folder}: {VECTORS} is not listed in {BUNDLE}", hint="make the bundle again")
     if (folder / VECTORS).read_text(encoding="utf-8") != as_text(tiling_vectors()):
         raise IntegrityError(f"{folder / VECTORS}: not the vectors of this version", hint="make the bundle again")
     checks.append(Check("tiling vectors", "those of this version"))

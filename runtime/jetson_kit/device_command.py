@@ -185,7 +185,7 @@ def _build(kit: Kit, shapes: Any, options: argparse.Namespace) -> None:
         "dla": options.dla,
     }
     out = _destination(kit, options, kept["precision"])
-    write_artifact(kit, out, kept["engine"], kept["precision"], facts, shapes)
+    write_artifact(kit, out, kept["engine"], kept["precision"], facts, shapes, kept["needed"])
     print(f"{out}  {len(kept['engine']) / 1024:.0f} KiB")
 
 

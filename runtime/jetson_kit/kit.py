@@ -68,7 +68,9 @@ def open_kit(folder: Path) -> Kit:
     return Kit(folder, manifest, build)
 
 
-def write_artifact(kit: Kit, out: Path, engine: bytes, precision: str, facts: dict[str, Any], shapes: Any) -> None:
+def write_artifact(
+    kit: Kit, out: Path, engine: bytes, precision: str, facts: dict[str, Any], shapes: Any, needed: float
+) -> None:
     """Write an artifact with the engine and the golden vectors; it appears whole or not at all.
 
     Args:
@@ -78,6 +80,7 @@ def write_artifact(kit: Kit, out: Path, engine: bytes, precision: str, facts: di
         precision: The precision of the engine that was kept.
         facts: The device's measurements, for the manifest.
         shapes: The smallest, usual and largest shape.
+        needed: Agreement with the golden output that the engine was held to, dB.
 
     Raises:
         DeviceError: See `check_destination`.
@@ -97,6 +100,7 @@ def write_artifact(kit: Kit, out: Path, engine: bytes, precision: str, facts: di
     if precision != body["precision"]:
         # The gate judged another graph of the kit than the one in this engine.
         body.update(quantization={}, gate=dict(body["gate"], of=body["model_file"]))
+        body["golden"] = dict(body["golden"], agreement=needed)
     names = (ENGINE, GOLDEN)
     body.update(
         traits=dict(body["traits"], format="trt-engine", can_be_timed=True),

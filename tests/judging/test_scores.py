@@ -31,6 +31,7 @@ def test_what_is_not_finite_scores_lowest(bad):
     broken = GREY.copy()
     broken[0, 1, 2, 3] = bad
     assert truth_psnr(broken, GREY) == truth_psnr(broken, GREY, rounded=False) == -math.inf
+    assert truth_psnr(GREY, broken) == -math.inf
     assert agreement(broken, GREY) == agreement(GREY, broken) == closeness(bad) == -math.inf
 
 

@@ -100,3 +100,36 @@ def test_the_truth_is_looked_at_where_the_file_holds_it(trained_artifact):
         result = replay(trained_artifact, engine)
     assert result.score_drop == 0.0
     assert result.agreement == 120.0
+
+
+def test_a_failure_is_remembered_by_forgetting(artifact, remembered, monkeypatch):
+    with ee.load(artifact):
+        assert len(remembered()) == 1
+    right = OnnxRuntimeEngine._run
+    monkeypatch.setattr(OnnxRuntimeEngine, "_run", lambda self, batch: right(self, batch) * np.float32(0.9))
+    with pytest.raises(ParityError):
+        ee.load(artifact, self_test=True)
+    assert not remembered()
+    with pytest.raises(ParityError):
+        ee.load(artifact)
+
+
+def test_another_shape_is_a_failure(artifact, remembered, monkeypatch):
+    right = OnnxRuntimeEngine._run
+    monkeypatch.setattr(OnnxRuntimeEngine, "_run", lambda self, batch: right(self, batch)[..., :-8])
+    with pytest.raises(ParityError, match="-inf dB"):
+        ee.load(artifact)
+
+
+def test_without_a_home_or_a_version_nothing_is_remembered(artifact, remembered, monkeypatch):
+    with ee.load(artifact) as sharpener, monkeypatch.context() as patch:
+        assert not sharpener.tested.remembered
+        patch.setattr(OnnxRuntimeEngine, "distributions", ("no-such-distribution",))
+        with ee.load(artifact) as unknown:
+            assert not unknown.tested.remembered, "another version may be installed tomorrow"
+        patch.undo()
+        patch.delenv("XDG_CACHE_HOME")
+        patch.delenv("HOME", raising=False)
+        patch.setattr("pathlib.Path.home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+        with ee.load(artifact) as homeless:
+            assert not homeless.tested.remembered

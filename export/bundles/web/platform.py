@@ -17,6 +17,7 @@ from ensharpen_edge.errors import BadInputError, ParityError, UsageError
 from ensharpen_edge.export.bundles.manifest import BundledModel
 from ensharpen_edge.export.bundles.platform import Check, Platform
 from ensharpen_edge.export.bundles.web.readme import readme
+from ensharpen_edge.files import sha256_of
 
 RUNTIME_VERSION = "1.30.0"
 """Version of onnxruntime-web that the module is tested with."""
@@ -27,7 +28,9 @@ _RUNTIME_FILES = {
     "webgpu": ("ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify.mjs", "ort-wasm-simd-threaded.asyncify.wasm"),
 }
 _SITE = Path(str(resources.files("ensharpen_edge.export.bundles.web"))) / "site"
-_SECONDS = 60
+_SECONDS, _DIFFERS = 60, 3
+_RUN = ("check-tiling.mjs", "ensharpen/tiling.js")
+"""Files that run when a bundle is verified."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,14 @@ class WebPlatform(Platform):
         webgpu: Whether its files for WebGPU are copied as well.
     """
 
-    onnxruntime_web: Path | None = None
+    onnxruntime_web: Path | str | None = None
     webgpu: bool = False
+
+    def __post_init__(self) -> None:
+        if self.webgpu and self.onnxruntime_web is None:
+            raise UsageError(
+                "--webgpu: would do nothing without --onnxruntime-web", hint="npm install brings its files"
+            )
 
     name = "web"
     title = "web"
@@ -68,12 +77,12 @@ class WebPlatform(Platform):
         (folder / "package.json").write_text(json.dumps(package, indent=2) + "\n", encoding="utf-8")
         if self.onnxruntime_web is not None:
             self._copy_runtime(folder)
-        text = readme(models, artifacts, self.onnxruntime_web is not None, RUNTIME_VERSION)
+        text = readme(models, artifacts, RUNTIME_VERSION, self.onnxruntime_web is not None, self.webgpu)
         (folder / "README.md").write_text(text, encoding="utf-8")
 
     def _copy_runtime(self, folder: Path) -> None:
-        package = self.onnxruntime_web
-        assert package is not None
+        assert self.onnxruntime_web is not None
+        package = Path(self.onnxruntime_web)
         try:
             described = json.loads((package / "package.json").read_text(encoding="utf-8"))
             found = (described["name"], described["version"])
@@ -101,16 +110,34 @@ class WebPlatform(Platform):
         return {"onnxruntime-web": RUNTIME_VERSION}
 
     def verify(self, folder: Path) -> Iterator[Check]:
-        """Replay the tiling vectors with the module, where Node.js is installed."""
-        node = shutil.which("node")
-        what = "tiling in JavaScript"
-        if node is None:
+        """Replay the tiling vectors with the module, where Node.js is installed and the module is this version's.
+
+        A digest is no signature: code that somebody else wrote is not run.
+        """
+        what, node = "tiling in JavaScript", shutil.which("node")
+        altered = next((name for name in _RUN if not _is_ours(folder, name)), None)
+        if altered is not None:
+            yield Check(what, f"not run: {altered} is not this version's", done=False)
+        elif node is None:
             yield Check(what, "not run here: Node.js is not installed", done=False)
-            return
+        else:
+            yield _replayed(what, node, folder)
+
+
+def _is_ours(folder: Path, name: str) -> bool:
+    return (folder / name).is_file() and sha256_of(folder / name) == sha256_of(_SITE / name)
+
+
+def _replayed(what: str, node: str, folder: Path) -> Check:
+    try:
         done = subprocess.run(
             [node, "check-tiling.mjs"], cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip()[:300]
-            raise ParityError(f"{folder}: {what} differs from the vectors: {said}")
-        yield Check(what, done.stdout.strip())
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check(what, f"not run here: {error}", done=False)
+    said = (done.stderr or done.stdout).strip()[:300]
+    if done.returncode == _DIFFERS:
+        raise ParityError(f"{folder}: {what} differs from the vectors: {said}")
+    if done.returncode:
+        return Check(what, f"not run here: Node.js ended with {done.returncode}: {said}", done=False)
+    return Check(what, done.stdout.strip())

@@ -8,18 +8,22 @@ from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.export.bundles.manifest import BUNDLE, BundledModel
 
 
-def readme(models: Sequence[BundledModel], artifacts: Sequence[Artifact], complete: bool, runtime: str) -> str:
+def readme(
+    models: Sequence[BundledModel], artifacts: Sequence[Artifact], runtime: str, complete: bool, webgpu: bool
+) -> str:
     """Return the text.
 
     Args:
         models: The artifacts by their names in the bundle.
         artifacts: The same, opened.
-        complete: Whether onnxruntime-web is in the bundle.
         runtime: Version of onnxruntime-web.
+        complete: Whether it is in the bundle.
+        webgpu: Whether its files for WebGPU are, too.
     """
     install = "" if complete else f"npm install        # onnxruntime-web {runtime}, once\n"
     rows = "\n".join(_row(model, artifact) for model, artifact in zip(models, artifacts, strict=True))
     first = models[0].folder
+    gpu = "" if complete and not webgpu else "`?backend=webgpu` runs on the GPU where the browser has WebGPU. "
     return f"""# Sharpening in the browser
 
 A page that sharpens photographs without sending them anywhere, and the ES module behind it.
@@ -29,9 +33,9 @@ A page that sharpens photographs without sending them anywhere, and the ES modul
 ```
 
 Any static server will do. Browsers give threads to pages with the headers `Cross-Origin-Opener-Policy: same-origin`
-and `Cross-Origin-Embedder-Policy: require-corp` only; without them one core computes. `?backend=webgpu` runs on the GPU
-where the browser has WebGPU{"" if complete else " (its files come with npm install)"}. Hashes are checked, for which
-browsers want https or localhost.
+and `Cross-Origin-Embedder-Policy: require-corp` only; without them one core computes. {gpu}Hashes are checked, for
+which browsers want https or localhost. The page's own policy does not bind its worker: send
+`Content-Security-Policy: connect-src 'self'` with every file where nothing but this server may be asked.
 
 | model | precision | folder |
 |---|---|---|

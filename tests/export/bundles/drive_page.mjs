@@ -36,8 +36,25 @@ try {
     return one.every((value, index) => value === other[index]);
   });
   const name = download.suggestedFilename();
+  // A large photograph, cancelled; then two at once, of which the later one counts.
+  const large = await page.evaluate(() => {
+    const canvas = new OffscreenCanvas(1600, 1400);
+    canvas.getContext("2d").fillRect(0, 0, 800, 700);
+    return canvas.convertToBlob().then((blob) => blob.arrayBuffer()).then((bytes) => Array.from(new Uint8Array(bytes)));
+  });
+  const file = { name: "large.png", mimeType: "image/png", buffer: Buffer.from(large) };
+  await page.setInputFiles("#file", file);
+  await page.waitForFunction(() => document.getElementById("bar").value > 0, null, { timeout: 60_000 });
+  await page.click("#cancel");
+  await page.waitForSelector("body[data-state=failed]", { timeout: 60_000 });
+  const cancelled = await page.textContent("#status");
+  await page.setInputFiles("#file", file);
+  await page.setInputFiles("#file", photo);
+  await page.waitForSelector("body[data-state=done]", { timeout: 120_000 });
+  await page.waitForTimeout(1500);
+  const shown = await page.evaluate(() => document.getElementById("after").width);
   const isolated = await page.evaluate(() => crossOriginIsolated);
-  console.log(JSON.stringify({ ready, status, clip, name, same, isolated, said, asked }));
+  console.log(JSON.stringify({ ready, status, clip, name, same, isolated, said, asked, cancelled, shown }));
 } finally {
   await browser.close();
 }

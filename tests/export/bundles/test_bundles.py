@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 import ensharpen_edge as ee
 from ensharpen_edge.artifact import MANIFEST
-from ensharpen_edge.errors import IntegrityError, UsageError
+from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
 from ensharpen_edge.export.bundles.bundle import make_bundle
-from ensharpen_edge.export.bundles.manifest import BUNDLE, BundleManifest
+from ensharpen_edge.export.bundles.manifest import BUNDLE, BundleManifest, _digest
 from ensharpen_edge.export.bundles.platform import Check
 from ensharpen_edge.export.bundles.verify import verify_bundle
 from ensharpen_edge.export.bundles.web.platform import WebPlatform
+from ensharpen_edge.files import file_hashes
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +106,58 @@ def test_files_of_others_stay(artifact, tmp_path):
     (tmp_path / "site" / "mine.txt").write_text("mine")
     with pytest.raises(UsageError, match=r"holds what is not the bundle's \(mine\.txt\)"):
         make_bundle(WebPlatform(), [artifact.path], tmp_path / "site")
+    (tmp_path / "site" / "mine.txt").unlink()
+    (tmp_path / "site" / "node_modules" / "x").mkdir(parents=True)
+    (tmp_path / "site" / "node_modules" / "x" / "index.js").write_text("npm's")
+    make_bundle(WebPlatform(), [artifact.path], tmp_path / "site")
+    style = tmp_path / "site" / "page.css"
+    style.write_text(style.read_text() + "main { color: teal }")
+    with pytest.raises(UsageError, match=r"holds what is not the bundle's \(page\.css\)"):
+        make_bundle(WebPlatform(), [artifact.path], tmp_path / "site")
+    assert "teal" in style.read_text()
+
+
+def test_nothing_but_the_artifact_goes_along(artifact, tmp_path, monkeypatch):
+    first, second = (shutil.copytree(artifact.path, tmp_path / part / "my net#1") for part in ("a", "b"))
+    (first / ".env").write_text("secret")
+    monkeypatch.chdir(first)
+    manifest = make_bundle(WebPlatform(), [Path(), second], first / "web")
+    assert [model.name for model in manifest.models] == ["my-net-1", "my-net-1-copy1"]
+    assert not [name for name in manifest.files if ".env" in name]
+    assert all(check.done for check in verify_bundle(first / "web") if check.what.startswith("golden"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda body: body["models"][0].update(folder="../elsewhere"), "outside the bundle"),
+        (lambda body: body["files"].pop("tiling-vectors.json"), "tiling-vectors.json is not listed"),
+        (lambda body: body.update(files=["index.html"]), "files or models are of the wrong type"),
+        (lambda body: body.update(platform="toaster"), "unknown platform"),
+    ],
+    ids=["model outside", "no vectors", "wrong type", "unknown platform"],
+)
+def test_a_resealed_manifest_is_read_with_care(bundle, tmp_path, change, message):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    body = json.loads((copy / BUNDLE).read_text())
+    del body["digest"]
+    change(body)
+    (copy / BUNDLE).write_text(json.dumps({**body, "digest": _digest(body)}))
+    with pytest.raises(EnsharpenError, match=message):
+        verify_bundle(copy)
+
+
+def test_verify_runs_no_code_of_strangers(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / "check-tiling.mjs").write_text('import fs from "node:fs"; fs.writeFileSync("ran", "")')
+    body = json.loads((copy / BUNDLE).read_text())
+    del body["digest"]
+    body["files"] = file_hashes(copy, but=BUNDLE)
+    (copy / BUNDLE).write_text(json.dumps({**body, "digest": _digest(body)}))
+    check = next(check for check in verify_bundle(copy) if check.what == "tiling in JavaScript")
+    assert not check.done
+    assert "is not this version's" in check.outcome
+    assert not (copy / "ran").exists()
 
 
 def test_a_full_disk_leaves_nothing(artifact, tmp_path, monkeypatch):

@@ -77,6 +77,8 @@ def test_the_page_makes_the_runtimes_picture(address, site, artifact, packages, 
     assert seen["name"] == "raft-sharp.png"
     assert seen["clip"] == "inset(0px 0px 0px 49%)", "the divider moves by keys"
     assert seen["same"], "no strength, no change"
+    assert seen["cancelled"] == "large.png: cancelled"
+    assert seen["shown"] == 601, "the photograph that was chosen last"
     assert seen["isolated"] == ("with threads" in request.node.name)
     with ee.load(artifact) as sharpener:
         expected = np.asarray(sharpener.sharpen(tmp_path / "raft.png")).astype(int)

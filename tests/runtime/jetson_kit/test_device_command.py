@@ -187,7 +187,7 @@ def test_shapes_in_order():
 def built(kit, tmp_path):
     """An artifact as the device writes it, with an engine of nonsense."""
     facts = {"tensorrt": "10.3.0", "compute_capability": "8.7", "gpu": "Orin", "rebuild": "python3 build_engine.py"}
-    write_artifact(open_kit(kit), tmp_path / "engine", b"engine", "fp16", facts, SHAPES)
+    write_artifact(open_kit(kit), tmp_path / "engine", b"engine", "fp16", facts, SHAPES, 55.0)
     return Artifact.open(tmp_path / "engine")
 
 
@@ -236,7 +236,8 @@ def test_an_engine_of_another_graph_than_the_judged_one_says_so(kit, tmp_path):
     from ensharpen_edge.benchmarks.regression.comparison import gate_quality
 
     facts = {"measured": [_facts(row("fp32", 1.0, float("inf")))]}
-    write_artifact(open_kit(kit), tmp_path / "engine", b"engine", "fp32", facts, SHAPES)
+    write_artifact(open_kit(kit), tmp_path / "engine", b"engine", "fp32", facts, SHAPES, 50.0)
+    assert Artifact.open(tmp_path / "engine").manifest.golden.agreement == 50.0
     artifact = Artifact.open(tmp_path / "engine")
     assert artifact.manifest.graph["measured"][0]["psnr"] is None
     with pytest.raises(UsageError, match=r"judged fp16\.onnx"):

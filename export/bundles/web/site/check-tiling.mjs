@@ -1,4 +1,4 @@
-/** Replays tiling-vectors.json with ensharpen/tiling.js: node check-tiling.mjs. Exits with 1 where they differ. */
+/** Replays tiling-vectors.json with ensharpen/tiling.js: node check-tiling.mjs. Exits with 3 where they differ. */
 import { readFile } from "node:fs/promises";
 import { cut, planFixed, planTiles } from "./ensharpen/tiling.js";
 
@@ -41,4 +41,4 @@ for (const { height, width, rows, columns, adler32: wanted } of vectors.windows)
 
 for (const failure of failures) console.error(failure);
 console.log(`${vectors.plans.length} plans and ${vectors.windows.length} windows, ${failures.length} differ`);
-process.exit(failures.length ? 1 : 0);
+process.exit(failures.length ? 3 : 0);

@@ -33,7 +33,10 @@ worker.addEventListener("message", ({ data: { number, answer, error, progress } 
   if (error === undefined) request?.resolve(answer);
   else request?.reject(new Error(error));
 });
-worker.addEventListener("error", (event) => say(`The worker failed: ${event.message}`));
+worker.addEventListener("error", (event) => {
+  for (const { reject } of waiting.values()) reject(new Error(`the worker failed: ${event.message}`));
+  waiting.clear();
+});
 
 /**
  * @param {string} task
@@ -79,8 +82,13 @@ async function openModel() {
   }
 }
 
+/** Number of the photograph that was chosen last: what comes of earlier ones is not shown any more. */
+let latest = 0;
+
 /** @param {File} file */
 async function sharpen(file) {
+  const mine = ++latest;
+  worker.postMessage({ task: "cancel" });
   parts.result.hidden = true;
   parts.cancel.hidden = parts.bar.hidden = false;
   parts.bar.removeAttribute("value");
@@ -89,11 +97,14 @@ async function sharpen(file) {
     await network;
     say(`Sharpening ${file.name} …`);
     const image = /** @type {ImageData} */ (await decode(file));
+    if (mine !== latest) return;
     const begun = performance.now();
     const output = await ask("sharpen", { image }, (/** @type {any} */ { done, total }) => {
+      if (mine !== latest) return;
       parts.bar.max = total;
       parts.bar.value = done;
     });
+    if (mine !== latest) return;
     const seconds = (performance.now() - begun) / 1000;
     shown = { name: file.name, before: image, after: new ImageData(output.data, output.width, output.height) };
     draw();
@@ -101,10 +112,11 @@ async function sharpen(file) {
     say(`${file.name}: ${output.width}x${output.height} in ${seconds.toFixed(1)} s. Move the divider to compare.`);
     document.body.dataset.state = "done";
   } catch (error) {
+    if (mine !== latest) return;
     say(`${file.name}: ${error instanceof Error ? error.message : error}`);
     document.body.dataset.state = "failed";
   } finally {
-    parts.cancel.hidden = parts.bar.hidden = true;
+    if (mine === latest) parts.cancel.hidden = parts.bar.hidden = true;
   }
 }
 
@@ -155,6 +167,8 @@ async function download() {
 
 parts.model.addEventListener("change", openModel);
 parts.file.addEventListener("change", () => parts.file.files?.[0] && sharpen(parts.file.files[0]));
+// The same photograph may be chosen again, after a cancel or with another model.
+parts.file.addEventListener("click", () => (parts.file.value = ""));
 parts.cancel.addEventListener("click", () => worker.postMessage({ task: "cancel" }));
 parts.divider.addEventListener("input", divide);
 parts.strength.addEventListener("input", draw);
@@ -171,6 +185,10 @@ document.addEventListener("drop", (event) => {
   if (file && !parts.file.disabled) void sharpen(file);
 });
 
-const bundle = await (await fetch("bundle.json")).json();
-for (const { name, folder } of bundle.models) parts.model.add(new Option(name, folder));
-await openModel();
+try {
+  const bundle = await (await fetch("bundle.json")).json();
+  for (const { name, folder } of bundle.models) parts.model.add(new Option(name, folder));
+  await openModel();
+} catch (error) {
+  say(`bundle.json cannot be read (${error}): serve this folder, for example with: python3 -m http.server`);
+}

@@ -29,6 +29,7 @@ export interface ShapeContract {
   halo: number;
   tile_exact: boolean;
   smallest: [number, number] | null;
+  largest: [number, number] | null;
 }
 
 /** The parts of an artifact's manifest that are read here. */
@@ -48,7 +49,7 @@ export interface Manifest {
     output_name: string;
   };
   shape: ShapeContract;
-  golden: { agreement: number; score_drop: number | null };
+  golden?: { agreement: number; score_drop: number | null };
 }
 
 export interface SharpenOptions {

@@ -57,6 +57,7 @@ export class EnSharpen {
     const output = enlarged(image, io.enlarges);
     const windows = plan.rows.flatMap((rows) => plan.columns.map((columns) => ({ rows, columns })));
     for (const [number, { rows, columns }] of windows.entries()) {
+      await nextTask();
       signal?.throwIfAborted();
       const result = await this._run(cut(image, rows, columns));
       paste(output, result, rows, columns, image, io.enlarges, strength);
@@ -81,7 +82,7 @@ export class EnSharpen {
     );
     const found = psnr(await this.sharpen(input, { tile: null }), expected);
     // Both are pictures here, and rounding alone leaves 59 dB between pictures of equal floats.
-    const needed = Math.min(this.manifest.golden.agreement, 52);
+    const needed = Math.min(this.manifest.golden?.agreement ?? 44, 52);
     if (!(found >= needed)) {
       throw new EnSharpenError(`this browser computes something else: ${found.toFixed(1)} dB, needs ${needed} dB`);
     }
@@ -114,6 +115,18 @@ export async function decode(blob) {
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   return context.getImageData(0, 0, canvas.width, canvas.height);
+}
+
+/** Let messages in between two windows: a network that computes in this thread leaves no room for them otherwise. */
+function nextTask() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(undefined);
+  });
 }
 
 /** @param {URL} address */
@@ -189,7 +202,7 @@ function paste(output, window, rows, columns, image, times, strength) {
         const value = window.values[channel * plane + source] * 255;
         if (!Number.isFinite(value)) throw new EnSharpenError("the network returned a number that is none");
         const before = output.data[target + channel];
-        // A clamped array rounds to the nearest even code by itself, as the Python runtime does.
+        // A clamped array rounds to the nearest code by itself.
         output.data[target + channel] = strength === 1 ? value : before + strength * (value - before);
       }
     }

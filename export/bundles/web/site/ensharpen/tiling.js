@@ -118,7 +118,9 @@ export function planFor(shape, height, width, tile) {
     }
     return plan;
   }
-  return planTiles(height, width, shape.tile_exact ? tile : null, halo, stride, shape.smallest ?? [1, 1]);
+  const most = shape.largest ? Math.min(...shape.largest) - 2 * roundUp(halo, stride) : Infinity;
+  const kept = shape.tile_exact && tile !== null ? Math.min(tile, most) : null;
+  return planTiles(height, width, kept, halo, stride, shape.smallest ?? [1, 1]);
 }
 
 /**
