@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ensharpen_edge.artifact_manifest import Manifest
 from ensharpen_edge.errors import IntegrityError
-from ensharpen_edge.files import file_hashes, sha256_of, whole_folder
+from ensharpen_edge.files import check_hashes, file_hashes, whole_folder
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden/vectors.npz"
@@ -67,15 +67,7 @@ class Artifact:
                 hint="make one with: ensharpen-export --target onnx --model nano --out build",
             ) from error
         manifest = Manifest.from_json(text, manifest_path)
-        root = path.resolve()
-        for name, expected in manifest.files.items():
-            file = (path / name).resolve()
-            if not file.is_relative_to(root):
-                raise IntegrityError(f"{path}: the manifest lists {name!r}, which is outside the artifact")
-            if not file.is_file():
-                raise IntegrityError(f"{path}: {name} is missing", hint="copy or export the artifact again")
-            if sha256_of(file) != expected:
-                raise IntegrityError(f"{path}: {name} differs from its sha256", hint="copy or export it again")
+        check_hashes(path, manifest.files, "artifact")
         if manifest.model_file not in manifest.files:
             raise IntegrityError(f"{path}: the manifest does not hash its model file {manifest.model_file!r}")
         return cls(path, manifest)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -153,6 +153,28 @@ def file_hashes(folder: Path, but: str) -> dict[str, str]:
     """Return the sha256 of every file below `folder`, by its path in the folder, but of files called `but`."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != but)
     return {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
+
+
+def check_hashes(folder: Path, files: Mapping[str, str], kind: str) -> None:
+    """Compare files with the sha256 that a manifest states.
+
+    Args:
+        folder: The folder that the manifest is in.
+        files: sha256 by path in the folder.
+        kind: What the folder is called in messages.
+
+    Raises:
+        IntegrityError: One is missing, altered, or outside the folder; names it.
+    """
+    root = folder.resolve()
+    for name, expected in files.items():
+        file = (folder / name).resolve()
+        if not file.is_relative_to(root):
+            raise IntegrityError(f"{folder}: the manifest lists {name!r}, which is outside the {kind}")
+        if not file.is_file():
+            raise IntegrityError(f"{folder}: {name} is missing", hint=f"copy or make the {kind} again")
+        if sha256_of(file) != expected:
+            raise IntegrityError(f"{folder}: {name} differs from its sha256", hint=f"copy or make the {kind} again")
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ensharpen_edge.artifact import MANIFEST
 from ensharpen_edge.errors import IntegrityError
-from ensharpen_edge.files import sha256_of
+from ensharpen_edge.files import check_hashes
 
 BUNDLE = "bundle.json"
 SCHEMA = 1
@@ -89,15 +89,8 @@ class BundleManifest:
         Raises:
             IntegrityError: One is missing, altered, or outside the bundle; names it.
         """
+        check_hashes(folder, self.files, "bundle")
         root = folder.resolve()
-        for name, expected in self.files.items():
-            file = (folder / name).resolve()
-            if not file.is_relative_to(root):
-                raise IntegrityError(f"{folder}: {BUNDLE} lists {name!r}, which is outside the bundle")
-            if not file.is_file():
-                raise IntegrityError(f"{folder}: {name} is missing", hint="copy or make the bundle again")
-            if sha256_of(file) != expected:
-                raise IntegrityError(f"{folder}: {name} differs from its sha256", hint="copy or make the bundle again")
         for model in self.models:
             if not (folder / model.folder).resolve().is_relative_to(root):
                 raise IntegrityError(f"{folder}: {BUNDLE} names a model that is outside the bundle ({model.folder!r})")
