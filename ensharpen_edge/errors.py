@@ -56,6 +56,12 @@ class ParityError(EnsharpenError):
     exit_code = ExitCode.PARITY
 
 
+class OverBudgetError(EnsharpenError):
+    """Something is larger than it may be."""
+
+    exit_code = ExitCode.PERFORMANCE
+
+
 class QualityError(EnsharpenError):
     """An exported graph computes nearly the same, but sharpens less than it must."""
 

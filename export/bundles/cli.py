@@ -50,6 +50,9 @@ def web(
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(help="A bundle.")],
+    max_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Most bytes that its files may take together; more is exit code 6.")
+    ] = None,
     json_output: AsJson = False,
 ) -> None:
     """Check every file, replay every golden image, and run what of the platform's code runs here.
@@ -57,9 +60,11 @@ def verify(
     [bold]Examples[/]
 
       ensharpen-bundle verify build/web
+
+      ensharpen-bundle verify build/web --max-bytes 700000
     """
     with show_progress(quiet=json_output) as tell:
-        checks = verify_bundle(folder, tell)
+        checks = verify_bundle(folder, max_bytes, tell)
     if json_output:
         print_json({"bundle": str(folder), "checks": [asdict(check) for check in checks]})
         return
@@ -68,7 +73,7 @@ def verify(
 
 
 def _report(manifest: BundleManifest, out: Path, json_output: bool) -> None:
-    size = sum((out / name).stat().st_size for name in manifest.files)
+    size = manifest.size(out)
     if json_output:
         print_json({"bundle": str(out), "bytes": size, **asdict(manifest)})
         return

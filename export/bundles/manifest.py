@@ -83,6 +83,10 @@ class BundleManifest:
         except TypeError as error:
             raise IntegrityError(f"{path}: incomplete ({error})") from error
 
+    def size(self, folder: Path) -> int:
+        """Return the bytes of all files that are listed."""
+        return sum((folder / name).stat().st_size for name in self.files)
+
     def check_files(self, folder: Path) -> None:
         """Compare every file with its hash.
 

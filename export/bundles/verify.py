@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ensharpen_edge.artifact import Artifact
-from ensharpen_edge.errors import IntegrityError, MissingToolError
+from ensharpen_edge.errors import IntegrityError, MissingToolError, OverBudgetError
 from ensharpen_edge.export.bundles.manifest import BUNDLE, BundleManifest
 from ensharpen_edge.export.bundles.platform import Check
 from ensharpen_edge.export.bundles.registry import find_platform
@@ -17,11 +17,12 @@ from ensharpen_edge.runtime.engines.registry import open_engine
 from ensharpen_edge.runtime.self_test import self_test
 
 
-def verify_bundle(folder: Path, progress: Progress = no_progress) -> tuple[Check, ...]:
+def verify_bundle(folder: Path, max_bytes: int | None = None, progress: Progress = no_progress) -> tuple[Check, ...]:
     """Check a bundle.
 
     Args:
         folder: The bundle.
+        max_bytes: Most bytes that its files may take together, or None.
         progress: Told what is going on.
 
     Returns:
@@ -30,12 +31,21 @@ def verify_bundle(folder: Path, progress: Progress = no_progress) -> tuple[Check
     Raises:
         IntegrityError: No bundle, or a file of it is missing or altered; names it.
         ParityError: A model or the platform's code computes something else here.
+        OverBudgetError: It is larger than it may be.
     """
     manifest = BundleManifest.read(folder)
     platform = find_platform(manifest.platform)
     progress("checking the files")
     manifest.check_files(folder)
-    checks = [Check("files", f"{len(manifest.files)} as they were bundled"), *_additions(folder, manifest)]
+    checks = [
+        Check("files", f"{len(manifest.files)} as they were bundled, {manifest.size(folder)} bytes"),
+        *_additions(folder, manifest),
+    ]
+    size = manifest.size(folder)
+    if max_bytes is not None and size > max_bytes:
+        raise OverBudgetError(f"{folder}: takes {size} bytes, allowed {max_bytes}")
+    whole = Check("files", f"{len(manifest.files)} as they were bundled, {size} bytes")
+    checks = [whole, *_additions(folder, manifest)]
     if VECTORS not in manifest.files:
         raise IntegrityError(f"{folder}: {VECTORS} is not listed in {BUNDLE}", hint="make the bundle again")
     if (folder / VECTORS).read_text(encoding="utf-8") != as_text(tiling_vectors()):
