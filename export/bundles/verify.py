@@ -37,10 +37,6 @@ def verify_bundle(folder: Path, max_bytes: int | None = None, progress: Progress
     platform = find_platform(manifest.platform)
     progress("checking the files")
     manifest.check_files(folder)
-    checks = [
-        Check("files", f"{len(manifest.files)} as they were bundled, {manifest.size(folder)} bytes"),
-        *_additions(folder, manifest),
-    ]
     size = manifest.size(folder)
     if max_bytes is not None and size > max_bytes:
         raise OverBudgetError(f"{folder}: takes {size} bytes, allowed {max_bytes}")
