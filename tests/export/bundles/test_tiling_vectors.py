@@ -38,6 +38,7 @@ def test_a_mirror_is_numpys():
     assert (window[5:8, :7] == frame(5, 7)[3:0:-1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [None, "plan", "window"])
 def test_javascript_replays_them(bundle, node, tmp_path, change):
     shutil.copytree(bundle, tmp_path / "site")
