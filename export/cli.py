@@ -90,7 +90,7 @@ def export(
     trained: Annotated[
         str | None,
         typer.Option(
-            help="For int8: a network trained in 8 bits, nano-int8 or the file that ensharpen-train quantize wrote."
+            help="For int8: a network trained in 8 bits, such as nano-int8, or the file that ensharpen-train quantize wrote."
         ),
     ] = None,
     max_drop: Annotated[

@@ -17,11 +17,13 @@ class Placement:
         everything: Every operation reads and writes codes, and the image goes in and comes out as 8-bit codes.
             Otherwise convolutions read codes, while additions read and write what was not rounded, and a convolution
             that reads the image itself stays float: signed codes would keep seven bits of its eight.
+        suffix: What the names of such networks end with, behind that they are quantized.
         symmetric: Codes are as many below zero as above it, as TensorRT wants them. Otherwise zero may be any code.
     """
 
     name: str
     everything: bool
+    suffix: str = ""
     symmetric: bool = True
 
 
@@ -30,7 +32,7 @@ PLACEMENTS: dict[str, Placement] = {
     for placement in (
         Placement("everything", everything=True),
         Placement("everything asymmetric", everything=True, symmetric=False),
-        Placement("convolutions", everything=False),
+        Placement("convolutions", everything=False, suffix="-convolutions"),
     )
 }
 """`everything`: LiteRT and neural processors, which know no other form. `everything asymmetric`: the same where any

@@ -42,7 +42,7 @@ class QatRun:
     @property
     def name(self) -> str:
         """Name of the quantized network."""
-        return self.parent.network.config.name + SUFFIX
+        return self.parent.network.config.name + SUFFIX + self.trainer.config.places.suffix
 
     def write(self, network: QuantizedGraph, stated: Statement) -> tuple[Path, QatScore]:
         """Validate a trained network and write its checkpoint into the run's folder; its path and its score.
