@@ -89,9 +89,7 @@ def export(
     allow_few: Annotated[bool, typer.Option("--allow-few", help="Accept fewer than 16 distinct photographs.")] = False,
     trained: Annotated[
         str | None,
-        typer.Option(
-            help="For int8: a network trained in 8 bits, such as nano-int8, or the file that ensharpen-train quantize wrote."
-        ),
+        typer.Option(help="For int8: a network trained in 8 bits: nano-int8, or the file of ensharpen-train quantize."),
     ] = None,
     max_drop: Annotated[
         float | None,
