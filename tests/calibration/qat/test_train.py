@@ -152,8 +152,8 @@ def test_the_command_trains_and_writes(parent, photo_folder, tmp_path):
     done = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
     assert done.exit_code == 0
     assert "38 tensors are rounded" in done.stderr
-    assert "nano-int8.safetensors  validation" in done.stdout
-    loaded = load_quantized(tmp_path / "run" / "nano-int8.safetensors", parent.sha256)
+    assert "nano-int8-convolutions.safetensors  validation" in done.stdout
+    loaded = load_quantized(tmp_path / "run" / "nano-int8-convolutions.safetensors", parent.sha256)
     assert loaded.card["licence"] == "CC0-1.0"
     assert "encoder.stem.weight" in loaded.floats
 
