@@ -54,6 +54,7 @@ def test_no_second_copy_can_be_imported(tmp_path):
         assert "No module named 'ensharpen_edge.ensharpen_edge'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_calibrated_precision_needs_no_more_than_the_command_does(tmp_path):
     told = []
     result = ee.export("nano", "tflite", "int8", out=tmp_path, progress=lambda doing, *_: told.append(doing))

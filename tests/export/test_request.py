@@ -48,6 +48,7 @@ def test_each_precision_gets_what_it_can_use(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_several_precisions_are_several_artifacts(tmp_path, photo_folder):
     request = ExportRequest("nano", "onnx", ("fp32", "fp16"), tmp_path, (192, 192), (photo_folder,))
     told: list[str] = []

@@ -24,6 +24,7 @@ def test_floats_agree_on_a_photograph(artifact, photo):
     assert 0 < difference < 1e-5, "not the same backend, but the same network"
 
 
+@pytest.mark.slow
 def test_codes_agree_on_a_photograph(shipped_export, photo):
     """Kernels of 8 bits round elsewhere: a code more or less grows from layer to layer."""
     int8 = shipped_export("onnx", "int8")

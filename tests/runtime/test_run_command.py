@@ -263,6 +263,7 @@ def test_failures_on_the_way_out_spare_the_other_photographs(command, artifact, 
     assert [p.name for p in (tmp_path / "b").iterdir()] == ["good.webp"]
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_an_error_of_that_photograph(artifact, inputs, tmp_path):
     """With the address space limited, a whole large frame does not fit, and a small photograph still does."""
     Image.open(inputs / "good.png").resize((6000, 6000)).save(inputs / "large.png", compress_level=1)

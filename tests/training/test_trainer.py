@@ -60,6 +60,7 @@ def steps(trainer, count: int) -> None:
         trainer.standing = dataclasses.replace(trainer.standing, step=number + 1)
 
 
+@pytest.mark.slow
 def test_a_few_seconds_of_training_sharpen(make_trainer, few, tmp_path):
     config = dataclasses.replace(few, steps=260, stages=(Stage("soft", crop=64, batch=4),), ema=0.98)
     records: list[dict] = []

@@ -40,6 +40,7 @@ def test_the_student_itself_passes(student, pairs):
     assert len(report.scores) == len(pairs) >= 12
 
 
+@pytest.mark.slow
 def test_larger_students_sharpen_more(student, photo_folder):
     pairs = list(gate_pairs((photo_folder,)))
     means = [score_pairs(run, run, pairs).mean_student for run in (student, shipped("small"), shipped("base"))]

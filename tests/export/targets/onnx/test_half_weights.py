@@ -9,6 +9,7 @@ from ensharpen_edge.export.graph.half_precision import with_half_weights
 from ensharpen_edge.metrics.psnr import psnr
 
 
+@pytest.mark.slow
 def test_half_the_bytes_and_the_same_picture(shipped_export, artifact, photo):
     small = shipped_export("onnx", "fp16-weights")
     assert small.model_bytes < 0.6 * artifact.model_bytes
