@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx
+import pytest
 
 import ensharpen_edge as ee
 from ensharpen_edge.export.graph.half_precision import with_half_weights
