@@ -86,6 +86,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(name, make_trainer, few, tmp_path):
     config = dataclasses.replace(few, **VARIANTS[name])

@@ -125,6 +125,7 @@ def test_a_smaller_agreement_lowers_that_of_a_block():
     assert GateLimits(agreement=60.0).of_precision("fp32").block == 43.0
 
 
+@pytest.mark.slow
 def test_windows_that_only_large_photographs_need_are_looked_at(student):
     check_large_window(student, student, 8, 55.0)
 
