@@ -199,7 +199,7 @@ class Manifest:
     def to_json(self) -> str:
         """Return the manifest file's text: the fields, the schema version, and the digest over both."""
         body = {"schema": SCHEMA, **dataclasses.asdict(self)}
-        return json.dumps({**body, "digest": _digest(body)}, indent=2) + "\n"
+        return json.dumps({**body, "digest": body_digest(body)}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, path: Path) -> Manifest:
@@ -219,7 +219,7 @@ class Manifest:
                 f"{path}: manifest schema {schema}, this version reads {SCHEMA}",
                 hint="export the artifact again",
             )
-        if stated != _digest(body):
+        if stated != body_digest(body):
             raise IntegrityError(f"{path}: the manifest was altered after it was written", hint="export it again")
         del body["schema"]
         if not isinstance(body.get("files"), dict) or not isinstance(body.get("target"), str):
@@ -238,7 +238,8 @@ class Manifest:
             raise IntegrityError(f"{path}: incomplete manifest ({error})") from error
 
 
-def _digest(body: dict[str, Any]) -> str:
+def body_digest(body: dict[str, Any]) -> str:
+    """Return the sha256 of a manifest's body, JSON types, written in one way."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,9 +87,9 @@ def replay(artifact: Artifact, engine: Engine) -> SelfTest:
     """
     golden, io = artifact.golden(), artifact.manifest.io
     output, expected = (_unit(image, io) for image in (engine.run(golden.input), golden.expected))
-    if output.shape != expected.shape:
-        return SelfTest(-math.inf, artifact.manifest.golden.agreement)
     limits = artifact.manifest.golden
+    if output.shape != expected.shape:
+        return SelfTest(-math.inf, limits.agreement)
     if golden.truth is None or limits.score_drop is None:
         return SelfTest(agreement(output, expected), limits.agreement)
     truth = _unit(golden.truth, io)
@@ -165,7 +165,7 @@ def _remembered(record: Path | None) -> SelfTest | None:
         return None
     try:
         known = SelfTest(**json.loads(record.read_text(encoding="utf-8")))
-        return SelfTest(**{**asdict(known), "remembered": True}) if known.passed else None
+        return replace(known, remembered=True) if known.passed else None
     except (OSError, ValueError, TypeError):
         return None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ensharpen_edge import __version__
 from ensharpen_edge.artifact import GOLDEN, MANIFEST, Artifact
 from ensharpen_edge.errors import BadInputError, IntegrityError, UsageError
-from ensharpen_edge.export.bundles.manifest import BUNDLE, BundledModel, BundleManifest
+from ensharpen_edge.export.bundles.manifest import BUNDLE, BundledModel, BundleManifest, installed
 from ensharpen_edge.export.bundles.platform import Platform
 from ensharpen_edge.export.bundles.tiling_vectors import VECTORS, shipped_vectors
 from ensharpen_edge.files import file_hashes, whole_folder
@@ -94,8 +94,7 @@ def _own_files(path: Path) -> set[str]:
     """
     stated = BundleManifest.read(path).files
     found = file_hashes(path, but=BUNDLE)
-    added = {name for name in found if name.startswith("node_modules/") or name == "package-lock.json"}
-    return {BUNDLE, *added, *(name for name, digest in found.items() if stated.get(name) == digest)}
+    return {BUNDLE, *(name for name, digest in found.items() if installed(name) or stated.get(name) == digest)}
 
 
 def _copy_licences(folder: Path) -> None:

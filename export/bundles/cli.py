@@ -33,7 +33,7 @@ def web(
         Path | None,
         typer.Option(help="Folder node_modules/onnxruntime-web, to copy into the bundle: it then needs no network."),
     ] = None,
-    webgpu: Annotated[bool, typer.Option("--webgpu", help="Copy its files for WebGPU, too (24 MB more).")] = False,
+    webgpu: Annotated[bool, typer.Option("--webgpu", help="Copy its files for WebGPU, too (27 MB more).")] = False,
     json_output: AsJson = False,
 ) -> None:
     """Make a page that sharpens in the browser, and the ES module behind it.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ensharpen_edge.artifact import MANIFEST
+from ensharpen_edge.artifact_manifest import body_digest
 from ensharpen_edge.errors import IntegrityError
 from ensharpen_edge.files import check_hashes
 
@@ -53,7 +52,7 @@ class BundleManifest:
     def to_json(self) -> str:
         """Return the file's text: the fields, the schema, and the digest over both."""
         body = {"schema": SCHEMA, **dataclasses.asdict(self)}
-        return json.dumps({**body, "digest": _digest(body)}, indent=2) + "\n"
+        return json.dumps({**body, "digest": body_digest(body)}, indent=2) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> BundleManifest:
@@ -74,7 +73,7 @@ class BundleManifest:
             raise IntegrityError(
                 f"{path}: a bundle of schema {schema}, this version reads {SCHEMA}", hint="make the bundle again"
             )
-        if stated != _digest({"schema": schema, **body}):
+        if stated != body_digest({"schema": schema, **body}):
             raise IntegrityError(f"{path}: was altered after it was written", hint="copy or make the bundle again")
         if not (isinstance(body.get("files"), dict) and isinstance(body.get("models"), list)):
             raise IntegrityError(f"{path}: files or models are of the wrong type", hint="make the bundle again")
@@ -102,5 +101,6 @@ class BundleManifest:
                 raise IntegrityError(f"{folder}: the files of {model.name} are not listed in {BUNDLE}")
 
 
-def _digest(body: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def installed(name: str) -> bool:
+    """Return whether a file came into a bundle by npm: it belongs to nobody, and is made again at any time."""
+    return name.startswith("node_modules/") or name == "package-lock.json"

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from ensharpen_edge.artifact import Artifact
 from ensharpen_edge.errors import IntegrityError, MissingToolError, OverBudgetError
-from ensharpen_edge.export.bundles.manifest import BUNDLE, BundleManifest
+from ensharpen_edge.export.bundles.manifest import BUNDLE, BundleManifest, installed
 from ensharpen_edge.export.bundles.platform import Check
 from ensharpen_edge.export.bundles.registry import find_platform
 from ensharpen_edge.export.bundles.tiling_vectors import VECTORS, as_text, tiling_vectors
-from ensharpen_edge.files import file_hashes
 from ensharpen_edge.progress import Progress, no_progress
 from ensharpen_edge.runtime.engines.registry import open_engine
 from ensharpen_edge.runtime.self_test import self_test
@@ -66,8 +65,8 @@ def _replayed(artifact: Artifact, name: str) -> Check:
 
 
 def _additions(folder: Path, manifest: BundleManifest) -> Iterator[Check]:
-    """Name files that came later; packages that were installed into the bundle are the reader's own."""
-    found = file_hashes(folder, but=BUNDLE).keys() - manifest.files.keys()
-    others = sorted(name for name in found if not name.startswith("node_modules/"))
+    """Name files that came later, but for what npm installed."""
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    others = sorted(name for name in found - {BUNDLE, *manifest.files} if not installed(name))
     if others:
         yield Check("files that were added", f"{len(others)}: {', '.join(others[:5])}", done=False)

@@ -10,9 +10,10 @@ import pytest
 
 import ensharpen_edge as ee
 from ensharpen_edge.artifact import MANIFEST
+from ensharpen_edge.artifact_manifest import body_digest
 from ensharpen_edge.errors import EnsharpenError, IntegrityError, UsageError
 from ensharpen_edge.export.bundles.bundle import make_bundle
-from ensharpen_edge.export.bundles.manifest import BUNDLE, BundleManifest, _digest
+from ensharpen_edge.export.bundles.manifest import BUNDLE, BundleManifest
 from ensharpen_edge.export.bundles.platform import Check
 from ensharpen_edge.export.bundles.verify import verify_bundle
 from ensharpen_edge.export.bundles.web.platform import WebPlatform
@@ -109,6 +110,8 @@ def test_files_of_others_stay(artifact, tmp_path):
     (tmp_path / "site" / "mine.txt").unlink()
     (tmp_path / "site" / "node_modules" / "x").mkdir(parents=True)
     (tmp_path / "site" / "node_modules" / "x" / "index.js").write_text("npm's")
+    (tmp_path / "site" / "package-lock.json").write_text("npm's")
+    assert "files that were added" not in [check.what for check in verify_bundle(tmp_path / "site")]
     make_bundle(WebPlatform(), [artifact.path], tmp_path / "site")
     style = tmp_path / "site" / "page.css"
     style.write_text(style.read_text() + "main { color: teal }")
@@ -142,7 +145,7 @@ def test_a_resealed_manifest_is_read_with_care(bundle, tmp_path, change, message
     body = json.loads((copy / BUNDLE).read_text())
     del body["digest"]
     change(body)
-    (copy / BUNDLE).write_text(json.dumps({**body, "digest": _digest(body)}))
+    (copy / BUNDLE).write_text(json.dumps({**body, "digest": body_digest(body)}))
     with pytest.raises(EnsharpenError, match=message):
         verify_bundle(copy)
 
@@ -153,7 +156,7 @@ def test_verify_runs_no_code_of_strangers(bundle, tmp_path):
     body = json.loads((copy / BUNDLE).read_text())
     del body["digest"]
     body["files"] = file_hashes(copy, but=BUNDLE)
-    (copy / BUNDLE).write_text(json.dumps({**body, "digest": _digest(body)}))
+    (copy / BUNDLE).write_text(json.dumps({**body, "digest": body_digest(body)}))
     check = next(check for check in verify_bundle(copy) if check.what == "tiling in JavaScript")
     assert not check.done
     assert "is not this version's" in check.outcome
